@@ -1,0 +1,1 @@
+"""SR-IOV on KVM servers, from BIOS switches to virtual machines."""

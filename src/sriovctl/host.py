@@ -1,0 +1,239 @@
+"""What is: the typed facts that one probe of a host gave. Facts only, no opinion of them.
+
+``None`` in a field means that the host did not say, never "no".
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sriovctl.plan import Frozen
+
+Switch = Literal["on", "off"]
+
+
+class VF(Frozen):
+    """A virtual function. Its identity is its PF's PCI address and ``index``."""
+
+    index: int
+    pci: str
+    """Full PCI address, lower case: ``0000:01:10.0``."""
+    driver: str | None = None
+    """``igbvf``, ``vfio-pci``, or None where no driver holds it."""
+    iommu_group: int | None = None
+    netdev: str | None = None
+    """Name of its network device on the host, None where it has none."""
+    host_use: str | None = None
+    """What the host itself does with that device: ``member of bond1``, ``address 10.0.0.1/24``."""
+    mac: str | None = None
+    """As the PF reports it, lower case."""
+    vlan: int = 0
+    qos: int = 0
+    vlan_proto: str = "802.1Q"
+    spoofchk: Switch | None = None
+    trust: Switch | None = None
+    link_state: Literal["auto", "enable", "disable"] | None = None
+    min_rate: int = 0
+    """Mbit/s, 0 for no limit."""
+    max_rate: int = 0
+    """Mbit/s, 0 for no limit."""
+
+
+class PF(Frozen):
+    """A network card's port that can have VFs."""
+
+    pci: str
+    name: str | None
+    """Network device name; None where no network driver holds the port."""
+    mac: str | None
+    """Permanent address, also while a bond gives the port another one."""
+    driver: str | None
+    vendor_id: str
+    """Four hex digits, ``8086``."""
+    device_id: str
+    up: bool
+    """Administratively up (IFF_UP)."""
+    carrier: bool | None
+    speed: int | None
+    """Mbit/s."""
+    mtu: int | None
+    numa_node: int | None
+    iommu_group: int | None
+    acs: bool | None
+    """The port above the card isolates (PCIe Access Control Services on); None: not readable."""
+    master: str | None
+    """Bond or bridge that holds it."""
+    totalvfs: int
+    numvfs: int
+    autoprobe: bool | None
+    """``sriov_drivers_autoprobe``; None before Linux 4.12, which has no such switch."""
+    vfs: tuple[VF, ...] = ()
+
+
+class NetworkPort(Frozen):
+    """A PCI network port that cannot have VFs (or a VF whose PF is not seen)."""
+
+    pci: str
+    name: str | None
+    mac: str | None
+    driver: str | None
+    vendor_id: str
+    device_id: str
+    physfn: str | None = None
+    """PCI address of its PF, where it is a VF."""
+
+
+class Pool(Frozen):
+    """A libvirt network with ``<forward mode='hostdev'>``."""
+
+    name: str
+    uuid: str | None
+    pf: str | None
+    """Name of the network device in its ``<pf dev=…>``; None where the pool lists addresses."""
+    persistent: bool
+    active: bool
+    autostart: bool
+    addresses: tuple[str, ...] = ()
+    """VFs' PCI addresses that the running pool hands out: those of when it was started."""
+
+
+class VMNic(Frozen):
+    """An SR-IOV network card in a VM's definition."""
+
+    how: Literal["pool", "interface", "hostdev"]
+    """``<interface type='network'>`` on a hostdev pool, ``<interface type='hostdev'>``, or a plain
+    ``<hostdev>``."""
+    mac: str | None
+    """None for a plain ``<hostdev>``."""
+    pool: str | None = None
+    pci: str | None = None
+    """The VF that it holds (running) or names (definition)."""
+    vlan: int = 0
+    managed: bool = True
+
+
+class VM(Frozen):
+    """A libvirt domain, its SR-IOV cards only."""
+
+    name: str
+    uuid: str | None
+    persistent: bool
+    running: bool
+    autostart: bool
+    nics: tuple[VMNic, ...] = ()
+    """In the persistent definition."""
+    live_nics: tuple[VMNic, ...] = ()
+    """In the running machine; empty when it does not run."""
+    networks: tuple[str, ...] = ()
+    """All libvirt networks and bridges its other cards use, in the definition's order."""
+
+
+class Process(Frozen):
+    """Something other than a libvirt domain that has a VF open through VFIO."""
+
+    pid: int
+    command: str
+
+
+class VfioUser(Frozen):
+    """Who has a VFIO group open."""
+
+    iommu_group: int
+    process: Process
+
+
+class KernelEntry(Frozen):
+    """Arguments staged for the next boot, as one boot loader file has them."""
+
+    file: str
+    title: str
+    arguments: tuple[str, ...]
+
+
+class Kernel(Frozen):
+    """The running kernel and its IOMMU: staged, running, active are three facts."""
+
+    release: str
+    boot_id: str
+    cpu_vendor: str | None
+    """``GenuineIntel``, ``AuthenticAMD``."""
+    virtualization: Literal["vmx", "svm"] | None
+    kvm: bool
+    """/dev/kvm exists."""
+    arguments: tuple[str, ...]
+    """/proc/cmdline, token by token."""
+    staged: tuple[KernelEntry, ...] = ()
+    iommu_groups: int = 0
+    """More than 0: the IOMMU is active."""
+    modules: tuple[str, ...] = ()
+
+
+class System(Frozen):
+    """The host's software, as far as it matters here."""
+
+    hostname: str
+    os: str
+    """``PRETTY_NAME`` of os-release, or the first line of /etc/redhat-release."""
+    init: Literal["systemd", "other"]
+    root: bool
+    tools: tuple[str, ...]
+    """Those of ``ip virsh udevadm systemctl modprobe grubby …`` that the host has."""
+    libvirt: bool
+    """A libvirt daemon listens, or systemd listens for it."""
+    managers: tuple[str, ...] = ()
+    """Files of network managers that set SR-IOV on a PF: ``netplan /etc/netplan/x.yaml: em1``."""
+
+
+class HostState(Frozen):
+    """One look at a host."""
+
+    system: System
+    kernel: Kernel
+    pfs: tuple[PF, ...] = ()
+    ports: tuple[NetworkPort, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    vms: tuple[VM, ...] = ()
+    vfio_users: tuple[VfioUser, ...] = ()
+    files: dict[str, str] = {}
+    """The files under /etc that sriovctl itself keeps on a host, path to text."""
+
+    def pf_named(self, name: str) -> PF | None:
+        """The PF with this network device name."""
+        return next((pf for pf in self.pfs if pf.name == name), None)
+
+    def pool_named(self, name: str) -> Pool | None:
+        """The hostdev pool of this name."""
+        return next((pool for pool in self.pools if pool.name == name), None)
+
+    def vm_named(self, name: str) -> VM | None:
+        """The libvirt domain of this name."""
+        return next((vm for vm in self.vms if vm.name == name), None)
+
+    def holder_of(self, vf: VF) -> Holder | None:
+        """Who uses a VF now: a running VM, a process through VFIO, the host itself, or nobody.
+
+        That a VF has a network device on the host does not hold it; see ``VF.host_use``.
+        """
+        for vm in self.vms:
+            if not vm.running:
+                continue
+            for nic in vm.live_nics:
+                if nic.pci == vf.pci:
+                    return Holder(kind="vm", name=vm.name, how=nic.how, mac=nic.mac)
+        if vf.iommu_group is not None:
+            for user in self.vfio_users:
+                if user.iommu_group == vf.iommu_group:
+                    name = f"{user.process.command} (pid {user.process.pid})"
+                    return Holder(kind="process", name=name, how="vfio")
+        if vf.host_use is not None:
+            return Holder(kind="host", name=f"{vf.netdev}, {vf.host_use}", how="netdev")
+        return None
+
+
+class Holder(Frozen):
+    """Who holds a VF, and how."""
+
+    kind: Literal["vm", "process", "host"]
+    name: str
+    how: Literal["pool", "interface", "hostdev", "vfio", "netdev"]
+    mac: str | None = None
