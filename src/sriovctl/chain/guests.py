@@ -1,0 +1,284 @@
+"""Link *guests*: VMs get their pairs of VFs, in their definition and while they run."""
+
+from __future__ import annotations
+
+import uuid
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from sriovctl.chain.steps import LinkPlan
+from sriovctl.host import VM, HostState, VMNic
+from sriovctl.identity import identify
+from sriovctl.plan import Finding, Impact, Severity, Step
+from sriovctl.shell import command
+from sriovctl.wanted import HostWant, NicWant, VMWant
+
+_NAMESPACE = uuid.UUID("3b1f2c52-6b59-5c0e-8f55-8d2c14b6a0c4")
+"""For uuid5: a VM that the rack file defines has the same UUID each time."""
+
+
+def plan(want: HostWant, have: HostState) -> LinkPlan:
+    """What must change for the VMs of a host, and what stands in the way."""
+    result = LinkPlan()
+    for vm_want in want.vms:
+        vm = have.vm_named(vm_want.name)
+        problems = _problems(vm_want, vm, want, have)
+        result.findings += problems
+        if not any(f.severity is Severity.ERROR for f in problems):
+            _one_vm(want, vm_want, vm, have, result)
+    if (result.build or result.release) and (problem := _no_libvirt(have)):
+        result.findings.append(problem)
+    result.findings += _too_few_vfs(want, have)
+    return result
+
+
+def nic_xml(pool: str, mac: str, vlan: int) -> str:
+    """One ``<interface>`` that takes a VF from a pool. ``vlan`` 0 for none."""
+    interface = ElementTree.Element("interface", type="network")
+    ElementTree.SubElement(interface, "mac", address=mac)
+    ElementTree.SubElement(interface, "source", network=pool)
+    if vlan:
+        tag = ElementTree.SubElement(interface, "vlan")
+        ElementTree.SubElement(tag, "tag", id=str(vlan))
+    ElementTree.indent(interface)
+    return ElementTree.tostring(interface, encoding="unicode") + "\n"
+
+
+def domain_xml(want: HostWant, vm: VMWant) -> str:
+    """A VM's definition as its rack's ``domain`` file has it, with a stable UUID where it has none.
+
+    :raises xml.etree.ElementTree.ParseError: ``vm.domain`` is not XML
+    """
+    domain = ElementTree.fromstring(vm.domain or "")
+    if domain.find("uuid") is None:
+        identity = ElementTree.Element("uuid")
+        identity.text = _new_uuid(want, vm)
+        name = domain.find("name")
+        domain.insert(0 if name is None else list(domain).index(name) + 1, identity)
+        ElementTree.indent(domain)
+    return ElementTree.tostring(domain, encoding="unicode") + "\n"
+
+
+def _new_uuid(want: HostWant, vm: VMWant) -> str:
+    return str(uuid.uuid5(_NAMESPACE, "\0".join((want.rack, want.name, vm.name))))
+
+
+def _one_vm(
+    want: HostWant, vm_want: VMWant, vm: VM | None, have: HostState, result: LinkPlan
+) -> None:
+    name = vm_want.name
+    if vm is None:
+        text = domain_xml(want, vm_want)
+        key = ElementTree.fromstring(text).findtext("uuid") or _new_uuid(want, vm_want)
+        result.build.append(
+            Step(
+                link="guests",
+                title=f"VM {name}: define",
+                reason="the rack file defines it, and the host does not have it",
+                do=command("define_vm", text),
+                check=command("vm_is", key, "persistent", "yes"),
+                undo=command("undefine_vm", key),
+            )
+        )
+        vm = VM(name=name, uuid=key, persistent=True, running=False, autostart=False)
+    key = vm.uuid or name
+    _nics(want, vm_want, vm, key, have, result)
+    if vm_want.autostart is not None and vm_want.autostart != vm.autostart:
+        result.build.append(_autostart(name, key, vm_want.autostart))
+    if vm_want.running and not vm.running:
+        result.build.append(
+            Step(
+                link="guests",
+                title=f"VM {name}: start",
+                reason="it is to run, and does not",
+                do=command("start_vm", key),
+                check=command("vm_is_running", key),
+                undo=command("power_off_vm", key),
+            )
+        )
+
+
+def _autostart(name: str, key: str, on: bool) -> Step:
+    functions = ("autostart_vm", "no_autostart_vm")
+    do, undo = functions if on else reversed(functions)
+    return Step(
+        link="guests",
+        title=f"VM {name}: {'start' if on else 'do not start'} at boot",
+        reason="as the rack file wants",
+        do=command(do, key),
+        check=command("vm_is", key, "autostart", "enable" if on else "disable"),
+        undo=command(undo, key),
+    )
+
+
+def _nics(
+    want: HostWant, vm_want: VMWant, vm: VM, key: str, have: HostState, result: LinkPlan
+) -> None:
+    ours = _our_pools(want, have)
+    wanted = {(nic.pool, nic.mac, nic.vlan): nic for nic in vm_want.nics}
+    defined = _present(vm.nics, ours)
+    live = _present(vm.live_nics, ours)
+    for at, nic in wanted.items():
+        flags = []
+        if vm.persistent and at not in defined:
+            flags.append("--config")
+        if vm.running and at not in live:
+            flags.append("--live")
+        if flags:
+            result.build.append(_attach(vm.name, key, nic, flags))
+    for at in dict.fromkeys([*defined, *live]):
+        if at in wanted:
+            continue
+        flags = [
+            flag for flag, there in (("--config", at in defined), ("--live", at in live)) if there
+        ]
+        result.release.append(_detach(vm.name, key, at, flags))
+
+
+def _our_pools(want: HostWant, have: HostState) -> set[str]:
+    """Pools whose cards in a VM are ours: those over the host's PFs that the rack file names."""
+    pools = {pf.pool for pf in want.pfs if pf.pool is not None}
+    for pf_want in want.pfs:
+        pf = identify(pf_want, have)
+        if not isinstance(pf, Finding):
+            pools |= {pool.name for pool in have.pools if pool.pf and pool.pf == pf.name}
+    return pools
+
+
+def _present(nics: tuple[VMNic, ...], pools: set[str]) -> dict[tuple[str, str, int], VMNic]:
+    return {
+        (nic.pool, nic.mac or "", nic.vlan): nic
+        for nic in nics
+        if nic.how == "pool" and nic.pool in pools and nic.pool is not None
+    }
+
+
+def _xml_text(pool: str) -> str:
+    """As libvirt writes an attribute (virbuffer.c, virBufferEscapeString)."""
+    return escape(pool, {"'": "&apos;", '"': "&quot;"})
+
+
+def _attach(name: str, key: str, nic: NicWant, flags: list[str]) -> Step:
+    xml = nic_xml(nic.pool, nic.mac, nic.vlan)
+    undo = [
+        command("detach_nic_if_there", key, nic.mac, _xml_text(nic.pool), xml, flag)
+        for flag in reversed(flags)
+    ]
+    return Step(
+        link="guests",
+        title=f"VM {name}: plug in a VF of {nic.pool} ({nic.mac}){_where(flags)}",
+        reason=f"its pair {nic.pair + 1} has a leg on {nic.leg}",
+        do=command("attach_nic", key, xml, *flags),
+        check=command("vm_has_nic", key, nic.mac, _xml_text(nic.pool), *flags),
+        undo=" && ".join(undo),
+    )
+
+
+def _detach(name: str, key: str, at: tuple[str, str, int], flags: list[str]) -> Step:
+    pool, mac, vlan = at
+    xml = nic_xml(pool, mac, vlan)
+    live = "--live" in flags
+    return Step(
+        link="guests",
+        title=f"VM {name}: unplug the VF of {pool} ({mac}){_where(flags)}",
+        reason="the rack file gives it no such card",
+        do=command("detach_nic", key, xml, *flags),
+        check=command("vm_lacks_nic", key, mac, _xml_text(pool), *flags),
+        undo=command("attach_nic", key, xml, *flags),
+        impact=Impact.VF_RESET if live else Impact.NONE,
+        affects=(name,) if live else (),
+    )
+
+
+def _where(flags: list[str]) -> str:
+    if flags == ["--live"]:
+        return ", live only"
+    return ", live too" if "--live" in flags else ""
+
+
+def _problems(vm_want: VMWant, vm: VM | None, want: HostWant, have: HostState) -> list[Finding]:
+    problems = []
+    if vm is None and vm_want.domain is None:
+        known = ", ".join(other.name for other in have.vms) or "none"
+        problems.append(
+            _error(
+                vm_want.name,
+                f"no VM {vm_want.name} on {want.name}",
+                f"its VMs are: {known}",
+                "correct the name, define the VM, or give its libvirt XML as domain: in the "
+                "rack file",
+            )
+        )
+    taken = {
+        nic.mac: other.name
+        for other in have.vms
+        if other.name != vm_want.name and not any(other.name == named.name for named in want.vms)
+        for nic in (*other.nics, *other.live_nics)
+        if nic.mac is not None
+    }
+    problems += [
+        _error(
+            vm_want.name,
+            f"{nic.mac} of {vm_want.name} is already the address of the VM {taken[nic.mac]}",
+            "two cards with one address take each other's frames",
+            "give another mac in the rack file",
+        )
+        for nic in vm_want.nics
+        if nic.mac in taken
+    ]
+    starts = vm_want.running or (vm is not None and vm.running)
+    if vm_want.nics and starts and not have.kernel.iommu_groups:
+        problems.append(
+            _error(
+                vm_want.name,
+                "the IOMMU of this host is not active: it has no IOMMU groups",
+                f"{vm_want.name} cannot be given a VF without it",
+                "switch it on in firmware (VT-d, AMD IOMMU), on Intel also with intel_iommu=on on "
+                "the kernel line, and reboot",
+            )
+        )
+    return problems
+
+
+def _too_few_vfs(want: HostWant, have: HostState) -> list[Finding]:
+    """VMs of the rack file and running VMs beside it together need more VFs than there will be."""
+    findings = []
+    named = {vm.name for vm in want.vms}
+    for pf_want in want.pfs:
+        pf = identify(pf_want, have)
+        if isinstance(pf, Finding) or pf_want.vfs != pf.numvfs:
+            continue
+        others = [
+            f"{holder.name} (VF {vf.index})"
+            for vf in pf.vfs
+            if (holder := have.holder_of(vf)) is not None and holder.name not in named
+        ]
+        needed = sum(nic.leg == pf_want.name for vm in want.vms for nic in vm.nics)
+        if others and needed + len(others) > pf_want.vfs:
+            findings.append(
+                _error(
+                    pf_want.name,
+                    f"the rack file's VMs need {needed} VFs of {pf_want.name}; it has "
+                    f"{pf_want.vfs}, of which others hold {len(others)}: {', '.join(others)}",
+                    "the last VM to start would get none",
+                    "take a pair from a VM, or free a VF",
+                )
+            )
+    return findings
+
+
+def _error(about: str, found: str, means: str, mend: str) -> Finding:
+    return Finding(
+        severity=Severity.ERROR, link="guests", about=about, found=found, means=means, mend=mend
+    )
+
+
+def _no_libvirt(have: HostState) -> Finding | None:
+    if have.system.libvirt and "virsh" in have.system.tools:
+        return None
+    return _error(
+        have.system.hostname,
+        "libvirt is not running, or the host has no virsh command",
+        "VMs cannot be managed without them",
+        "systemctl start libvirtd; or install libvirt-daemon-system and libvirt-clients",
+    )

@@ -1,0 +1,402 @@
+"""Link *nics*: PFs up, VFs in number, their attributes and drivers, and that they come back."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sriovctl.chain import persistence
+from sriovctl.chain.steps import LinkPlan
+from sriovctl.drivers import driver
+from sriovctl.host import PF, VF, HostState
+from sriovctl.identity import identify
+from sriovctl.plan import Finding, Impact, Severity, Step
+from sriovctl.shell import command
+from sriovctl.wanted import HostWant, PFWant, VFWant
+
+_IP_WORDS = {
+    "mac": "mac",
+    "vlan": "vlan",
+    "qos": "qos",
+    "vlan_proto": "proto",
+    "max_rate": "max_tx_rate",
+    "min_rate": "min_tx_rate",
+    "spoofchk": "spoofchk",
+    "link_state": "state",
+    "trust": "trust",
+}
+"""Attributes of a VF as ``ip link set vf`` calls them, in the order in which the kernel takes
+them (net/core/rtnetlink.c, do_setvfinfo): the address before the spoof check."""
+
+_OF_LIBVIRT = ("mac", "vlan", "qos", "vlan_proto")
+"""What libvirt sets on a VF that it gives to a VM, and takes back afterwards."""
+
+
+def plan(want: HostWant, have: HostState) -> LinkPlan:
+    """What must change for the PFs and VFs of a host, and what stands in the way."""
+    result = LinkPlan()
+    ports: list[persistence.Port] = []
+    for pf_want in want.pfs:
+        pf = identify(pf_want, have)
+        if isinstance(pf, Finding):
+            result.findings.append(pf)
+            continue
+        problems = _problems(pf_want, pf, have)
+        result.findings += problems
+        result.findings += _remarks(pf_want, pf, have)
+        if any(f.severity in (Severity.ERROR, Severity.BLOCKED) for f in problems):
+            continue
+        result.build += _steps(pf_want, pf, have)
+        if pf_want.vfs:
+            ports.append(_port(pf_want, pf))
+    if not any(f.severity is Severity.ERROR for f in result.findings):
+        result.build += _persistence(want, have, ports, result)
+    return result
+
+
+def _name(want: PFWant, pf: PF) -> str:
+    return pf.name or want.name
+
+
+def _problems(want: PFWant, pf: PF, have: HostState) -> list[Finding]:
+    name = _name(want, pf)
+    known = driver(pf.driver)
+    problems = []
+    if want.vfs > pf.totalvfs:
+        means = f"the card offers sriov_totalvfs={pf.totalvfs}"
+        if known.too_many:
+            means += f": {known.too_many}"
+        problems.append(
+            Finding(
+                severity=Severity.ERROR,
+                link="nics",
+                about=name,
+                found=f"{want.vfs} VFs wanted; {name} ({pf.driver}) can have {pf.totalvfs}",
+                means=means,
+                mend=f"write vfs: {pf.totalvfs} or less for {want.name}",
+            )
+        )
+    if want.vfs != pf.numvfs:
+        for vf in pf.vfs:
+            holder = have.holder_of(vf)
+            if holder is None:
+                continue
+            who = {"vm": "the running VM ", "process": "the process ", "host": "the host as "}
+            mend = {
+                "vm": f"shut it down (virsh shutdown {command(holder.name)}) or keep "
+                f"vfs: {pf.numvfs}, then apply again",
+                "process": "end that process, then apply again",
+                "host": "take the device out of use, then apply again",
+            }
+            problems.append(
+                Finding(
+                    severity=Severity.BLOCKED,
+                    link="nics",
+                    about=f"{name} VF {vf.index}",
+                    found=f"{name} VF {vf.index} ({vf.pci}) is held by "
+                    f"{who[holder.kind]}{holder.name} ({holder.how})",
+                    means=f"{pf.numvfs} VFs can become {want.vfs} only by taking away all of "
+                    "them first",
+                    mend=mend[holder.kind],
+                )
+            )
+    refused = [(wish.index, text) for wish in want.vf for text in known.refused_of(wish)]
+    if refused:
+        words = ", ".join(dict.fromkeys(text for _, text in refused))
+        problems.append(
+            Finding(
+                severity=Severity.ERROR,
+                link="nics",
+                about=name,
+                found=f"{words} wanted of {name}'s VFs",
+                means=f"the driver {pf.driver} refuses that, whatever the value ({known.source})",
+                mend="take it out of the rack file",
+            )
+        )
+    if want.vfs and "ip" not in have.system.tools:
+        problems.append(
+            Finding(
+                severity=Severity.ERROR,
+                link="nics",
+                about=name,
+                found="the host has no ip command",
+                means="links and VFs cannot be set without it",
+                mend="apt-get install iproute2, or dnf install iproute",
+            )
+        )
+    return problems
+
+
+def _remarks(want: PFWant, pf: PF, have: HostState) -> list[Finding]:
+    remarks = []
+    groups = [vf.iommu_group for vf in pf.vfs if vf.iommu_group is not None]
+    if len(set(groups)) < len(groups):
+        remarks.append(
+            Finding(
+                severity=Severity.WARNING,
+                link="nics",
+                about=_name(want, pf),
+                found=f"several VFs of {_name(want, pf)} share an IOMMU group",
+                means="VFs of one group can only go to one VM together; the slot has no ACS",
+                mend="put the card into a slot at the processor, or switch ACS on in firmware",
+            )
+        )
+    for manager in have.system.managers:
+        file, _, ports = manager.partition(": ")
+        if pf.name is not None and pf.name in ports.split():
+            remarks.append(
+                Finding(
+                    severity=Severity.WARNING,
+                    link="nics",
+                    about=pf.name,
+                    found=f"{file} sets VFs of {pf.name} too",
+                    means="two managers of one PF fight; that one does not look who uses a VF",
+                    mend=f"take the SR-IOV lines out of {file.partition(' ')[2] or file}",
+                )
+            )
+    return remarks
+
+
+def _steps(want: PFWant, pf: PF, have: HostState) -> list[Step]:
+    name = _name(want, pf)
+    steps = []
+    fresh = want.vfs != pf.numvfs
+    if want.vfs and not pf.up:
+        steps.append(
+            Step(
+                link="nics",
+                title=f"{name}: bring the port up",
+                reason="VFs of a port that is down get no link, and libvirt refuses them",
+                do=command("pf_up", pf.pci),
+                check=command("pf_is_up", pf.pci),
+                undo=command("pf_down", pf.pci),
+            )
+        )
+    if want.vfs and pf.autoprobe is not None and pf.autoprobe != want.autoprobe:
+        to = "on" if want.autoprobe else "off"
+        steps.append(
+            Step(
+                link="nics",
+                title=f"{name}: driver autoprobe {to}",
+                reason="VFs are wanted on the host"
+                if want.autoprobe
+                else "VFs go to VMs only; without host drivers they are made faster",
+                do=command("set_autoprobe", pf.pci, int(want.autoprobe)),
+                check=command("autoprobe_is", pf.pci, int(want.autoprobe)),
+                undo=command("set_autoprobe", pf.pci, int(pf.autoprobe)),
+            )
+        )
+    if fresh:
+        steps.append(_count_step(want, pf, name))
+    steps += _attribute_steps(want, pf, have, name, fresh)
+    steps += _driver_steps(want, pf, have, name, fresh)
+    return steps
+
+
+def _count_step(want: PFWant, pf: PF, name: str) -> Step:
+    undo = [command("set_numvfs", pf.pci, pf.numvfs)]
+    before = [line for vf in pf.vfs if (line := _wish_line(vf.index, _attributes(vf)))]
+    if before:
+        undo.append(command("set_vfs", pf.pci, *before))
+    undo += [_bind(pf, vf.driver, [vf.index]) for vf in pf.vfs if vf.driver == "vfio-pci"]
+    return Step(
+        link="nics",
+        title=f"{name}: {pf.numvfs} → {want.vfs} VFs",
+        reason=f"the rack file wants {want.vfs}",
+        do=command("set_numvfs", pf.pci, want.vfs),
+        check=command("numvfs_is", pf.pci, want.vfs),
+        undo=" && ".join(undo),
+        impact=Impact.VF_RESET if pf.numvfs else Impact.LINK_BLIP,
+    )
+
+
+def _attributes(vf: VF) -> dict[str, str | int]:
+    """What a VF has now, in the words of :class:`VFWant`, so that it can be given back."""
+    return {
+        key: value
+        for key in _IP_WORDS
+        if (value := getattr(vf, key)) is not None
+        # the zero address cannot be set (EINVAL from most drivers)
+        and not (key == "mac" and value == "00:00:00:00:00:00")
+        and not (key in ("vlan", "min_rate", "max_rate") and value == 0)
+        and not (key in ("qos", "vlan_proto") and vf.vlan == 0)
+    }
+
+
+def _wish_line(index: int, wish: dict[str, str | int]) -> str:
+    """``3 mac 02:… vlan 7 spoofchk on`` as nics.sh and ip take it; empty for no wish."""
+    words = [f"{word} {wish[key]}" for key, word in _IP_WORDS.items() if key in wish]
+    return " ".join([str(index), *words]) if words else ""
+
+
+def _difference(
+    wish: VFWant, vf: VF | None, held: bool
+) -> tuple[dict[str, str | int], dict[str, str | int]]:
+    """What must be set on a VF, and what gives back the present values.
+
+    :param vf: None for a VF that is yet to be made: all of the wish
+    :param held: a VM has it; its address and VLAN are libvirt's then
+    """
+    wanted: dict[str, str | int] = wish.model_dump(exclude_none=True, exclude={"index", "driver"})
+    if vf is None:
+        return wanted, {}
+    keys = [
+        key
+        for key, value in wanted.items()
+        if getattr(vf, key) != value
+        # what the driver does not report cannot be compared
+        and getattr(vf, key) is not None
+        and not (held and key in _OF_LIBVIRT)
+    ]
+    if {"qos", "vlan_proto", "vlan"} & set(keys) and "vlan" in wanted:
+        # one netlink attribute carries all three: what is left out would be reset
+        keys = [k for k in wanted if k in keys or k in ("vlan", "qos", "vlan_proto")]
+    present = {key: getattr(vf, key) for key in keys}
+    if present.get("mac") == "00:00:00:00:00:00":
+        del present["mac"]
+    return {key: wanted[key] for key in keys}, present
+
+
+def _attribute_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bool) -> list[Step]:
+    do, undo, keys = [], [], []
+    present = {} if fresh else {vf.index: vf for vf in pf.vfs}
+    for wish in want.vf:
+        vf = present.get(wish.index)
+        held = vf is not None and have.holder_of(vf) is not None
+        change, back = _difference(wish, vf, held)
+        if line := _wish_line(wish.index, change):
+            do.append(line)
+            keys += list(change)
+        if line := _wish_line(wish.index, back):
+            undo.append(line)
+    if not do:
+        return []
+    what = ", ".join(dict.fromkeys(keys))
+    return [
+        Step(
+            link="nics",
+            title=f"{name}: {what} of VF{'s' if len(do) > 1 else ''} {_indices(do)}",
+            reason="as the rack file wants" if fresh else "the present values differ",
+            do=command("set_vfs", pf.pci, *do),
+            check=command("vfs_are", pf.pci, *do),
+            undo=command("set_vfs", pf.pci, *undo) if undo else "",
+        )
+    ]
+
+
+def _indices(lines: list[str]) -> str:
+    numbers = sorted(int(line.split()[0]) for line in lines)
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return ", ".join("-".join(str(n) for n in run) for run in runs)
+
+
+def _driver_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bool) -> list[Step]:
+    steps = []
+    present = {} if fresh else {vf.index: vf for vf in pf.vfs}
+    for choice in ("vfio-pci", "network"):
+        target = _driver_name(choice, pf)
+        indices = [wish.index for wish in want.vf if wish.driver == choice]
+        wrong = [
+            index
+            for index in indices
+            if index not in present
+            or (present[index].driver != target and have.holder_of(present[index]) is None)
+        ]
+        if target is None or not wrong:
+            continue
+        if fresh and choice == "network" and want.autoprobe:
+            continue
+        undo = [_bind(pf, present[i].driver, [i]) for i in wrong if i in present]
+        steps.append(
+            Step(
+                link="nics",
+                title=f"{name}: bind VF{'s' if len(wrong) > 1 else ''} "
+                f"{_indices([str(i) for i in wrong])} to {target}",
+                reason=f"the rack file wants driver: {choice}",
+                do=_bind(pf, target, wrong),
+                check=command("vf_drivers_are", pf.pci, target, *wrong),
+                undo=" && ".join(undo),
+            )
+        )
+    return steps
+
+
+def _driver_name(choice: str, pf: PF) -> str | None:
+    return choice if choice == "vfio-pci" else driver(pf.driver).vf_driver
+
+
+def _bind(pf: PF, name: str | None, indices: list[int]) -> str:
+    return command("bind_vfs", pf.pci, name or "", *indices)
+
+
+def _port(want: PFWant, pf: PF) -> persistence.Port:
+    wishes = [
+        line
+        for wish in want.vf
+        if (line := _wish_line(wish.index, _difference(wish, None, held=False)[0]))
+    ]
+    binds = []
+    for choice in ("vfio-pci", "network"):
+        indices = [wish.index for wish in want.vf if wish.driver == choice]
+        target = _driver_name(choice, pf)
+        if indices and target and not (choice == "network" and want.autoprobe):
+            binds.append(_bind(pf, target, indices))
+    autoprobe = None if pf.autoprobe is None else want.autoprobe
+    return persistence.Port(pf.pci, want.vfs, autoprobe, tuple(wishes), tuple(binds))
+
+
+def _persistence(
+    want: HostWant, have: HostState, ports: list[persistence.Port], result: LinkPlan
+) -> list[Step]:
+    if have.system.init != "systemd":
+        if ports:
+            result.findings.append(
+                Finding(
+                    severity=Severity.WARNING,
+                    link="nics",
+                    about=want.name,
+                    found="this host's init is not systemd",
+                    means="its VFs will not come back by themselves after a reboot",
+                    mend="apply again after each boot, for example from rc.local",
+                )
+            )
+        return []
+    if any(f.severity is Severity.BLOCKED for f in result.findings):
+        return []
+    wanted = persistence.wanted_files(want, ports)
+    do: list[str] = []
+    check: list[str] = []
+    undo: list[str] = []
+    for path in persistence.PATHS:
+        text, present = wanted.get(path), have.files.get(path)
+        if text == present:
+            continue
+        do.append(_file_command(path, text))
+        check.append(
+            command("no_file", path)
+            if text is None
+            else command("file_has_sha256", path, hashlib.sha256(text.encode()).hexdigest())
+        )
+        undo.insert(0, _file_command(path, present))
+    if not do:
+        return []
+    return [
+        Step(
+            link="nics",
+            title="VFs come back at boot and with their driver"
+            if wanted
+            else "no VFs at boot any more",
+            reason="the kernel forgets VFs at each boot and driver reload",
+            do=" &&\n".join(do),
+            check=" &&\n".join(check),
+            undo=" &&\n".join(undo),
+        )
+    ]
+
+
+def _file_command(path: str, text: str | None) -> str:
+    return command("remove_file", path) if text is None else command("write_file", path, text)

@@ -1,0 +1,96 @@
+"""What makes VFs come back: after a reboot before libvirt starts, and when a PF's driver returns.
+
+Four files on the host, none of them edited in place. A udev rule gives each PF a systemd device
+of its own and asks for its unit whenever the PF appears; a unit that only ran at boot would miss
+a PF that comes back later (FIELD-NOTES section 10). multi-user.target wants the same unit, and the
+unit is ordered before libvirt's daemons, so that at boot VFs are there before pools and VMs start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+from sriovctl.shell import command
+from sriovctl.wanted import HostWant
+
+SCRIPT: Final = "/etc/sriovctl/nics.sh"
+UNIT: Final = "/etc/systemd/system/sriovctl-pf@.service"
+TARGET: Final = "/etc/systemd/system/multi-user.target.d/50-sriovctl.conf"
+RULES: Final = "/etc/udev/rules.d/70-sriovctl.rules"
+PATHS: Final = (SCRIPT, UNIT, TARGET, RULES)
+
+_UNIT_TEXT: Final = """\
+# Written by sriovctl.
+[Unit]
+Description=SR-IOV virtual functions of the port in %i
+Requires=sriovctl-pf-%i.device
+After=sriovctl-pf-%i.device network.target
+Before=libvirtd.service virtnetworkd.service virtqemud.service
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh /etc/sriovctl/nics.sh %i
+TimeoutStartSec=180
+"""
+
+
+@dataclass(frozen=True)
+class Port:
+    """One PF as it is to come back: its slot, its count, and what its VFs get."""
+
+    pci: str
+    vfs: int
+    autoprobe: bool | None
+    wishes: tuple[str, ...]
+    """As ``set_vfs`` of nics.sh takes them."""
+    bindings: tuple[str, ...]
+    """Lines of shell that bind VFs to drivers."""
+
+
+def wanted_files(want: HostWant, ports: list[Port]) -> dict[str, str]:
+    """The files that a host should have, path to text; empty where no PF is to have VFs.
+
+    :param ports: the PFs that are to have VFs, in the rack file's order
+    """
+    if not ports:
+        return {}
+    addresses = [port.pci for port in ports]
+    return {
+        SCRIPT: _script(want, ports),
+        UNIT: _UNIT_TEXT,
+        TARGET: "# Written by sriovctl.\n[Unit]\n"
+        + "".join(f"Wants=sriovctl-pf@{pci}.service\n" for pci in addresses),
+        RULES: "# Written by sriovctl.\n"
+        + "".join(
+            f'ACTION!="remove", SUBSYSTEM=="net", KERNELS=="{pci}", TAG+="systemd", '
+            f'ENV{{SYSTEMD_ALIAS}}+="/sriovctl/pf/{pci}", '
+            f'ENV{{SYSTEMD_WANTS}}+="sriovctl-pf@{pci}.service"\n'
+            for pci in addresses
+        ),
+    }
+
+
+def _script(want: HostWant, ports: list[Port]) -> str:
+    folder = files("sriovctl").joinpath("chain")
+    parts = [
+        "#!/bin/sh\n"
+        "# Written by sriovctl: the VFs of this host, for the unit sriovctl-pf@.service.\n"
+        "# By hand: sh /etc/sriovctl/nics.sh PCI-ADDRESS\n",
+        folder.joinpath("nics.sh").read_text("utf-8"),
+        folder.joinpath("boot.sh").read_text("utf-8"),
+        "case ${1-} in\n",
+    ]
+    for port in ports:
+        autoprobe = "" if port.autoprobe is None else str(int(port.autoprobe))
+        lines = [command("restore_vfs", port.pci, port.vfs, autoprobe)]
+        if port.wishes:
+            lines.append(command("set_vfs", port.pci, *port.wishes))
+        lines += port.bindings
+        parts.append(f"{port.pci})\n    " + " &&\n        ".join(lines) + "\n    ;;\n")
+    known = " ".join(port.pci for port in ports)
+    parts.append(
+        f'*)\n    echo "usage: $0 PCI-ADDRESS, one of: {known}" >&2\n    exit 2\n    ;;\nesac\n'
+    )
+    return "\n".join(parts)

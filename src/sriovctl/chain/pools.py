@@ -1,0 +1,209 @@
+"""Link *pools*: one libvirt network over each PF, defined, started, autostarted, never stale."""
+
+from __future__ import annotations
+
+import uuid
+from xml.etree import ElementTree
+
+from sriovctl.chain.steps import LinkPlan
+from sriovctl.host import PF, HostState, Pool
+from sriovctl.identity import identify
+from sriovctl.plan import Finding, Severity, Step
+from sriovctl.shell import command
+from sriovctl.wanted import HostWant, PFWant
+
+_NAMESPACE = uuid.UUID("6f6dd7ea-0b5a-5a5e-9d1c-2f3a8b1f7c11")
+"""For uuid5: the same pool of the same rack has the same UUID wherever it is defined."""
+
+
+def plan(want: HostWant, have: HostState) -> LinkPlan:
+    """What must change for the pools of a host, and what stands in the way."""
+    result = LinkPlan()
+    for pf_want in want.pfs:
+        pf = identify(pf_want, have)
+        if isinstance(pf, Finding):
+            continue
+        result.findings += _strangers(pf_want, pf, have)
+        if pf_want.pool is not None and pf.name is not None:
+            _one_pool(want, pf_want, pf, pf_want.pool, have, result)
+    if (result.build or result.release) and (problem := _no_libvirt(have)):
+        result.findings.append(problem)
+    return result
+
+
+def pool_xml(rack: str, host: str, pool: str, pf_name: str) -> str:
+    """A libvirt network that hands out the VFs of one PF.
+
+    Matches libvirt's network.rng; ``managed`` lets libvirt bind vfio-pci and give back.
+    """
+    network = ElementTree.Element("network")
+    ElementTree.SubElement(network, "name").text = pool
+    identity = uuid.uuid5(_NAMESPACE, "\0".join((rack, host, pool)))
+    ElementTree.SubElement(network, "uuid").text = str(identity)
+    forward = ElementTree.SubElement(network, "forward", mode="hostdev", managed="yes")
+    ElementTree.SubElement(forward, "pf", dev=pf_name)
+    ElementTree.indent(network)
+    return ElementTree.tostring(network, encoding="unicode") + "\n"
+
+
+def _one_pool(
+    want: HostWant, pf_want: PFWant, pf: PF, name: str, have: HostState, result: LinkPlan
+) -> None:
+    pool = have.pool_named(name)
+    define = command("define_pool", pool_xml(want.rack, want.name, name, pf.name or ""))
+    wrong_pf = pool is not None and pool.pf != pf.name
+    why_restart = _why_restart(pf_want, pf, pool, have)
+    if name in have.other_networks:
+        result.findings.append(
+            Finding(
+                severity=Severity.ERROR,
+                link="pools",
+                about=f"pool {name}",
+                found=f"{name} is a libvirt network of another kind on this host",
+                means="a pool of that name cannot be defined",
+                mend=f"give the PF {pf_want.name} another pool name in the rack file",
+            )
+        )
+        return
+    if pool is not None and (wrong_pf or why_restart):
+        users = _users(name, have)
+        if users:
+            result.findings.append(_in_use(pool, pf, users, why_restart))
+            return
+        if pool.active:
+            result.release.append(_stop(name, why_restart or f"it is over {pool.pf}"))
+        if wrong_pf:
+            result.release.append(_undefine(name, pool, have, want, pf))
+            pool = None
+    if pool is None or not pool.persistent:
+        result.build.append(
+            Step(
+                link="pools",
+                title=f"pool {name}: define over {pf.name}",
+                reason="VMs get their VFs from it",
+                do=define,
+                check=command("pool_is", name, "persistent", "yes"),
+                undo=command("undefine_pool", name),
+            )
+        )
+    if pool is None or not pool.active or why_restart:
+        result.build.append(
+            Step(
+                link="pools",
+                title=f"pool {name}: start",
+                reason=why_restart or "it is not active",
+                do=command("start_pool", name),
+                check=command("pool_is", name, "active", "yes"),
+                undo=command("stop_pool", name),
+            )
+        )
+    if pool is None or not pool.autostart:
+        result.build.append(
+            Step(
+                link="pools",
+                title=f"pool {name}: start at boot",
+                reason="VMs that start at boot need it",
+                do=command("autostart_pool", name),
+                check=command("pool_is", name, "autostart", "yes"),
+                undo=command("no_autostart_pool", name),
+            )
+        )
+
+
+def _why_restart(pf_want: PFWant, pf: PF, pool: Pool | None, have: HostState) -> str:
+    """Why a running pool must be started again; empty where it need not.
+
+    libvirt lists a PF's VFs once, when the network starts (FIELD-NOTES section 7).
+    """
+    if pool is None or not pool.active:
+        return ""
+    if pf_want.vfs != pf.numvfs:
+        return f"{pf.name} gets another number of VFs, and a pool lists them only when it starts"
+    return have.stale_pool(pool) or ""
+
+
+def _users(pool: str, have: HostState) -> list[str]:
+    return [
+        vm.name for vm in have.vms if vm.running and any(nic.pool == pool for nic in vm.live_nics)
+    ]
+
+
+def _stop(name: str, reason: str) -> Step:
+    return Step(
+        link="pools",
+        title=f"pool {name}: stop",
+        reason=reason,
+        do=command("stop_pool", name),
+        check=command("pool_is", name, "active", "no"),
+        undo=command("start_pool", name),
+    )
+
+
+def _undefine(name: str, pool: Pool, have: HostState, want: HostWant, pf: PF) -> Step:
+    back = pool_xml(want.rack, want.name, name, pool.pf or "")
+    undo = [command("define_pool", back)]
+    if pool.autostart:
+        undo.append(command("autostart_pool", name))
+    return Step(
+        link="pools",
+        title=f"pool {name}: take away its definition over {pool.pf}",
+        reason=f"it is to be over {pf.name}",
+        do=command("undefine_pool", name),
+        check=command("no_pool", name),
+        undo=" && ".join(undo),
+    )
+
+
+def _in_use(pool: Pool, pf: PF, users: list[str], why: str) -> Finding:
+    return Finding(
+        severity=Severity.BLOCKED,
+        link="pools",
+        about=f"pool {pool.name}",
+        found=f"pool {pool.name} must be restarted ({why or f'it is over {pool.pf}'}), "
+        f"and running VMs use it: {', '.join(users)}",
+        means="stopping it would lose libvirt's book of who holds which VF",
+        mend=" && ".join(command("virsh", "shutdown", user) for user in users)
+        + ", then apply again",
+    )
+
+
+def _strangers(pf_want: PFWant, pf: PF, have: HostState) -> list[Finding]:
+    return [
+        Finding(
+            severity=Severity.WARNING,
+            link="pools",
+            about=f"pool {pool.name}",
+            found=f"pool {pool.name} is over {pf.name} too",
+            means="pools of one PF do not know of each other and hand out the same VFs"
+            if pf_want.pool
+            else f"{pf.name} is to have no pool",
+            mend=command("virsh", "net-destroy", pool.name)
+            + " && "
+            + command("virsh", "net-undefine", pool.name)
+            + f", or write pool: {pool.name} in the rack file",
+        )
+        for pool in have.pools
+        if pool.pf is not None and pool.pf == pf.name and pool.name != pf_want.pool
+    ]
+
+
+def _no_libvirt(have: HostState) -> Finding | None:
+    if "virsh" not in have.system.tools:
+        return Finding(
+            severity=Severity.ERROR,
+            link="pools",
+            about=have.system.hostname,
+            found="the host has no virsh command",
+            means="pools and VMs cannot be managed without it",
+            mend="apt-get install libvirt-clients libvirt-daemon-system, or dnf install libvirt",
+        )
+    if not have.system.libvirt:
+        return Finding(
+            severity=Severity.ERROR,
+            link="pools",
+            about=have.system.hostname,
+            found="libvirt is not running",
+            means="pools and VMs cannot be managed without it",
+            mend="systemctl start libvirtd",
+        )
+    return None

@@ -1,0 +1,50 @@
+# Link pools: libvirt networks that hand out VFs. XML goes in through a pipe: no file is left.
+
+VIRSH_TIMEOUT_S=${SRIOVCTL_VIRSH_TIMEOUT_S:-120}
+
+virsh_quietly() { # virsh's words; its answer is shown only when it failed
+    answer=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system "$@" 2>&1) && return 0
+    printf '%s\n' "$answer" >&2
+    return 1
+}
+
+define_pool() { # XML
+    printf '%s' "$1" | virsh_quietly net-define --file /dev/stdin
+}
+
+undefine_pool() { # NAME
+    virsh_quietly net-undefine --network "$1"
+}
+
+start_pool() { # NAME
+    pool_is "$1" active yes || virsh_quietly net-start --network "$1"
+}
+
+stop_pool() { # NAME
+    pool_is "$1" active no || virsh_quietly net-destroy --network "$1"
+}
+
+autostart_pool() { # NAME
+    virsh_quietly net-autostart --network "$1"
+}
+
+no_autostart_pool() { # NAME
+    virsh_quietly net-autostart --network "$1" --disable
+}
+
+pool_is() { # NAME active|autostart|persistent yes|no
+    facts=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system net-info --network "$1" 2>/dev/null |
+        tr '[:upper:]' '[:lower:]' | tr -d ' ') || return 1
+    case "
+$facts
+" in
+    *"
+$2:$3
+"*) return 0 ;;
+    esac
+    return 1
+}
+
+no_pool() { # NAME
+    ! timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system net-uuid --network "$1" >/dev/null 2>&1
+}
