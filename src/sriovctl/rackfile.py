@@ -1,0 +1,165 @@
+"""A rack file, read and refused: every error with file, line, column, key, found and allowed."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from sriovctl.contradictions import contradictions
+from sriovctl.domainfile import faults_of_domain
+from sriovctl.errors import RackError, UsageError
+from sriovctl.explain import explain, nearest, quoted, spoken
+from sriovctl.names import same_name
+from sriovctl.rack import Rack, pool_name
+from sriovctl.wanted import HostWant
+from sriovctl.yamltree import Fault, Mark, Place, Tree, mark_at, parse
+
+LARGEST_FILE = 1 << 20
+"""Bytes, some 20,000 VMs. ruamel.yaml reads 0.1 MB a second, so this bounds the time too."""
+MOST_FAULTS = 20
+"""Errors shown at once."""
+
+
+def load(path: Path) -> Rack:
+    """Read a rack file.
+
+    :raises RackError: with all that is wrong with the file, sorted by line, at most
+        :data:`MOST_FAULTS` of it
+    """
+    data = _bytes_of(path)
+    try:
+        text = data.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode()
+        found = f"the byte 0x{data[error.start]:02x}, which is no UTF-8"
+        at = mark_at(before, len(before))
+        raise _refused(path, [Fault(at, (), found, "save the file as UTF-8")]) from None
+    tree = parse(text)
+    rack, faults = _read(tree, path.parent)
+    if rack is None:
+        raise _refused(path, faults)
+    return rack
+
+
+def wants(path: Path, hosts: Iterable[str] | None = None) -> tuple[HostWant, ...]:
+    """What a rack file wants of its hosts, in the order asked for, or the file's.
+
+    :param hosts: names as in the file; None for all
+    :raises RackError: as :func:`load`
+    :raises UsageError: for a host that the file does not have
+    """
+    rack = load(path)
+    names = list(rack.hosts) if hosts is None else list(dict.fromkeys(hosts))
+    for name in names:
+        if name not in rack.hosts:
+            raise UsageError(
+                f"no host {name!r} in {path}",
+                f"{nearest(name, rack.hosts)}it has: {', '.join(rack.hosts)}",
+                f"name one of these, or add {name!r} under hosts",
+            )
+    try:
+        return tuple(rack.want(name, path.parent) for name in names)
+    except OSError as error:
+        raise RackError(f"{error.filename}: {error.strerror}", f"named in {path}") from error
+
+
+def _bytes_of(path: Path) -> bytes:
+    mend = "name a rack file, or write a first one: sriovctl init"
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            raise RackError(f"{path} is a directory", "a rack file is one YAML file", mend)
+        with path.open("rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise RackError(f"no file {path}", "", mend) from None
+    except PermissionError:
+        raise RackError(f"{path} may not be read", "", f"ls -l {path}") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise RackError(f"{str(path)!r} cannot be read: {why}", "", mend) from None
+    if len(data) > LARGEST_FILE:
+        raise RackError(
+            f"{path} is larger than {LARGEST_FILE >> 20} MiB",
+            "this is no rack file, or one that should be split by room",
+            mend,
+        )
+    return data
+
+
+def _read(tree: Tree, folder: Path) -> tuple[Rack | None, list[Fault]]:
+    """The rack, or what is wrong."""
+    if tree.value is None:
+        empty = Fault(Mark(1, 1), (), "nothing in the file", "at least hosts with their pfs")
+        return None, tree.faults or [empty]
+    if not isinstance(tree.value, dict):
+        found = quoted(tree.value)
+        return None, [Fault(Mark(1, 1), (), found, "a mapping with the key hosts at its top")]
+    try:
+        rack = Rack.model_validate(tree.value)
+    except ValidationError as error:
+        faults = [
+            Fault(
+                (tree.keys if wrong.at_key else tree.values)[wrong.place],
+                wrong.place,
+                wrong.found,
+                wrong.allowed,
+            )
+            for wrong in explain(error, tree, Rack.model_json_schema())
+        ]
+        return None, tree.faults + faults
+    faults = [*tree.faults, *_contradictions(rack, tree)]
+    if not faults:
+        faults = [*_domains(rack, tree, folder)]
+    return (None, faults) if faults else (rack, [])
+
+
+def _contradictions(rack: Rack, tree: Tree) -> Iterator[Fault]:
+    for place, message in contradictions(rack):
+        known = _as_written(place, tree)
+        yield Fault(tree.values[known], known, message)
+
+
+def _as_written(place: Place, tree: Tree) -> Place:
+    """The part of a place that the file has, its keys as the file spells them."""
+    written: list[str | int] = []
+    value = tree.value
+    for key in place:
+        if isinstance(value, dict):
+            spelt = [known for known in value if same_name(key, known)]
+            if not spelt:
+                break
+            written.append(key if key in spelt else spelt[0])
+        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+            written.append(key)
+        else:
+            break
+        value = value[written[-1]]
+    return tuple(written)
+
+
+def _domains(rack: Rack, tree: Tree, folder: Path) -> Iterator[Fault]:
+    for vm, guest in rack.vms.items():
+        if guest.domain is None:
+            continue
+        ports = rack.hosts[rack.host_of(vm)].pfs
+        pools = {pool for name, port in ports.items() if (pool := pool_name(name, port))}
+        place = ("vms", vm, "domain")
+        for message in faults_of_domain(folder / guest.domain, vm, pools):
+            yield Fault(tree.values[place], place, message)
+
+
+def _refused(path: Path, faults: list[Fault]) -> RackError:
+    ordered = sorted(faults, key=lambda fault: fault.mark)
+    lines = [_line(path, fault) for fault in ordered[:MOST_FAULTS]]
+    if len(ordered) > MOST_FAULTS:
+        lines.append(f"… and {len(ordered) - MOST_FAULTS} more")
+    return RackError("\n".join(lines), "nothing was changed", f"edit {path} there")
+
+
+def _line(path: Path, fault: Fault) -> str:
+    where = f"{path}:{fault.mark.line}:{fault.mark.column}"
+    said = [where, *([spoken(fault.place)] if fault.place else []), fault.found]
+    return ": ".join(said) + (f" ({fault.allowed})" if fault.allowed else "")
