@@ -93,6 +93,8 @@ class Pool(Frozen):
     persistent: bool
     active: bool
     autostart: bool
+    managed: bool = True
+    """libvirt binds a VF to vfio-pci and back by itself."""
     addresses: tuple[str, ...] = ()
     """VFs' PCI addresses that the running pool hands out: those of when it was started."""
 
@@ -192,10 +194,14 @@ class HostState(Frozen):
     pfs: tuple[PF, ...] = ()
     ports: tuple[NetworkPort, ...] = ()
     pools: tuple[Pool, ...] = ()
+    other_networks: tuple[str, ...] = ()
+    """Names of libvirt networks that are no pools of VFs."""
     vms: tuple[VM, ...] = ()
     vfio_users: tuple[VfioUser, ...] = ()
     files: dict[str, str] = {}
     """The files under /etc that sriovctl itself keeps on a host, path to text."""
+    unread: tuple[str, ...] = ()
+    """Files that should have been read and could not be, each with why."""
 
     def pf_named(self, name: str) -> PF | None:
         """The PF with this network device name."""
@@ -208,6 +214,29 @@ class HostState(Frozen):
     def vm_named(self, name: str) -> VM | None:
         """The libvirt domain of this name."""
         return next((vm for vm in self.vms if vm.name == name), None)
+
+    def stale_pool(self, pool: Pool) -> str | None:
+        """Why a running pool hands out other VFs than its PF has now; None where it does not.
+
+        libvirt lists a PF's VFs once, when the network is started.
+        """
+        if not pool.active:
+            return None
+        if pool.pf is None:
+            there = {vf.pci for pf in self.pfs for vf in pf.vfs}
+            gone = [address for address in pool.addresses if address not in there]
+            return f"{', '.join(gone)} not there" if gone else None
+        pf = self.pf_named(pool.pf)
+        if pf is None:
+            return f"there is no PF {pool.pf}"
+        now = {vf.pci for vf in pf.vfs}
+        listed = set(pool.addresses)
+        parts = []
+        if lost := listed - now:
+            parts.append(f"lists {len(lost)} {'VF' if len(lost) == 1 else 'VFs'} no longer there")
+        if new := now - listed:
+            parts.append(f"does not list {len(new)} of {pool.pf}'s {len(now)} VFs")
+        return ", ".join(parts) or None
 
     def holder_of(self, vf: VF) -> Holder | None:
         """Who uses a VF now: a running VM, a process through VFIO, the host itself, or nobody.

@@ -1,0 +1,48 @@
+"""One look at a host: a sh script that prints facts, and the parser that types them.
+
+The script runs anywhere a shell and grep do; what it prints is read here and nowhere else::
+
+    state = parse(run_somehow(script()))
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from sriovctl.host import HostState
+from sriovctl.probe.cards import read_cards, read_sysfs
+from sriovctl.probe.libvirt import read_libvirt
+from sriovctl.probe.machine import read_kernel, read_system, read_vfio_users
+from sriovctl.probe.sections import Sections, files_of
+
+
+def script() -> str:
+    """The probe, one POSIX sh script that reads and never writes."""
+    return resources.files(__name__).joinpath("probe.sh").read_text("utf-8")
+
+
+def parse(text: str) -> HostState:
+    """The typed facts of what the probe printed.
+
+    :param text: its whole standard output; what a login shell said before it is passed over
+    :raises ProbeError: where the answer is no probe's, was cut short, or a running VM's libvirt
+        status file cannot be read, so that nobody can say which VFs it holds
+    """
+    sections = Sections(text)
+    devices = read_sysfs(sections)
+    pfs, ports = read_cards(sections, devices)
+    libvirt = read_libvirt(sections, devices)
+    return HostState(
+        system=read_system(sections),
+        kernel=read_kernel(sections),
+        pfs=pfs,
+        ports=ports,
+        pools=libvirt.pools,
+        other_networks=libvirt.other_networks,
+        vms=libvirt.vms,
+        vfio_users=tuple(
+            user for user in read_vfio_users(sections) if user.process.pid not in libvirt.pids
+        ),
+        files=files_of(sections),
+        unread=libvirt.unread,
+    )

@@ -1,0 +1,257 @@
+# sriovctl probe: prints the facts of an SR-IOV host in sections; changes nothing.
+#
+# Runs on dash, bash and busybox sh, as root or not. Few processes are started, whatever the
+# number of VFs and VMs: what the shell can do by itself (globs, read, printf) it does.
+# A section starts with a line "<mark> <name>". The mark is drawn anew for each run, after every
+# file shown here was written, so no file, name or alias can imitate a section.
+
+LC_ALL=C
+export LC_ALL
+PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
+export PATH
+unset GREP_OPTIONS QUOTING_STYLE CDPATH
+exec 2>/dev/null
+
+mark=
+read -r mark </proc/sys/kernel/random/uuid
+if [ -z "$mark" ] || ! command -v grep >/dev/null; then
+  echo 'sriovctl-probe cannot run: no grep, or no /proc'
+  exit 1
+fi
+echo "sriovctl-probe 1 $mark"
+
+section() {
+  printf '\n%s %s\n' "$mark" "$1"
+}
+
+# fact NAME FILE: the first line of a file
+fact() {
+  if [ -r "$2" ]; then
+    line=
+    read -r line <"$2" || :
+    printf '%s=%s\n' "$1" "$line"
+  fi
+}
+
+section system
+fact hostname /proc/sys/kernel/hostname
+fact release /proc/sys/kernel/osrelease
+fact boot_id /proc/sys/kernel/random/boot_id
+fact cmdline /proc/cmdline
+fact kernel_cmdline_file /etc/kernel/cmdline
+fact redhat /etc/redhat-release
+root=0
+# "id -u" would be a process more, and calls root who is root in an unprivileged container only
+if [ -w /proc/sys/kernel/hostname ]; then root=1; fi
+echo "root=$root"
+if [ -d /run/systemd/system ]; then echo 'init=systemd'; else echo 'init=other'; fi
+if [ -e /dev/kvm ]; then echo 'kvm=1'; fi
+run=/run/libvirt
+[ -d "$run" ] || run=/var/run/libvirt
+for socket in libvirt-sock virtqemud-sock; do
+  if [ -S "$run/$socket" ]; then echo "libvirt=$socket"; fi
+done
+for tool in ip virsh udevadm systemctl modprobe rmmod lspci ethtool grubby update-grub \
+  grub-mkconfig grub2-mkconfig bootctl kernel-install proxmox-boot-tool netplan nmcli \
+  networkctl setsid flock dmesg busybox; do
+  if command -v "$tool" >/dev/null; then echo "tool=$tool"; fi
+done
+
+section cpu
+grep -s -m 2 -e '^vendor_id' -e '^flags' /proc/cpuinfo
+
+# lines of interest from many small files: the boot loader's, the bonds', and those in which
+# others set SR-IOV; the parser picks by file
+section etc
+grep -asH -e '^PRETTY_NAME=' \
+  -e '^vfio' -e '^kvm' -e '^igb' -e '^ixgbe' -e '^i40e' -e '^ice ' -e '^iavf' -e '^mlx' \
+  -e '^bnxt' -e '^bonding' -e '^pci[-_]stub' \
+  -e '^Slave Interface: ' -e '^Permanent HW addr: ' \
+  -e '^GRUB_CMDLINE_LINUX' -e '^kernelopts=' \
+  -e '^[[:space:]]*menuentry[[:space:]]' -e '^[[:space:]]*title[[:space:]]' \
+  -e '^[[:space:]]*linux' -e '^[[:space:]]*kernel[[:space:]]' -e '^options[[:space:]]' \
+  -e '[sS][rR]-*[iI][oO][vV]' -e 'max_vfs' -e 'virtual-function-count' \
+  /etc/os-release /proc/modules /proc/net/bonding/* \
+  /etc/default/grub /etc/default/grub.d/*.cfg \
+  /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/efi/EFI/*/grub.cfg /boot/grub2/grubenv \
+  /boot/grub/grub.conf /boot/efi/EFI/*/grub.conf \
+  /boot/loader/entries/*.conf /boot/efi/loader/entries/*.conf /efi/loader/entries/*.conf \
+  /etc/netplan/* /etc/systemd/network/* /run/systemd/network/* \
+  /etc/NetworkManager/system-connections/* /run/NetworkManager/system-connections/* \
+  /etc/sysconfig/network-scripts/ifcfg-* /etc/network/interfaces /etc/network/interfaces.d/* \
+  /etc/rc.local /etc/rc.d/rc.local /etc/udev/rules.d/* /etc/modprobe.d/* \
+  /etc/systemd/system/*.service
+
+# every PCI device, and of a PF all that matters; paths from here keep the argument list short
+section pci
+set --
+parents=
+if cd /sys/bus/pci/devices; then
+  # virtfn0: a kernel before 3.8 shows VFs, but no count
+  for file in */sriov_totalvfs */virtfn0; do
+    pf=${file%/*}
+    [ -r "$pf/class" ] || continue
+    class=
+    read -r class <"$pf/class"
+    case $class in 0x02*) ;; *) continue ;; esac
+    case $file in
+    */virtfn0) [ -e "$pf/sriov_totalvfs" ] && continue ;;
+    esac
+    set -- "$@" "$pf"/sriov_totalvfs "$pf"/sriov_numvfs "$pf"/sriov_drivers_autoprobe \
+      "$pf"/numa_node "$pf"/virtfn*/uevent "$pf"/net/*/flags "$pf"/net/*/carrier \
+      "$pf"/net/*/speed "$pf"/net/*/mtu "$pf"/net/*/phys_port_name
+    if cd -P "$pf/.."; then
+      parents="$parents $pf=${PWD##*/}"
+      cd /sys/bus/pci/devices || exit 1
+    fi
+  done
+  grep -asHv -e '^MODALIAS=' -e '^PCI_SUBSYS_ID=' -e '^OF_' \
+    ./*/uevent ./*/net/*/address ./*/net/*/uevent ./*/net/*/master/uevent \
+    ./*/net/*/brport/bridge/uevent ./*/virtio*/net/*/address ./*/virtio*/net/*/uevent "$@"
+
+  section upper
+  set -- */net/*/upper_* */vfio-dev/vfio[0-9]*
+  printf '%s\n' "$@"
+fi
+
+section groups
+if cd /sys/kernel/iommu_groups; then
+  set -- [0-9]*/devices/*
+  printf '%s\n' "$@"
+fi
+
+# PCI configuration of the port above each PF: there is where ACS is switched
+section parents
+if [ "$root" = 1 ] && cd /sys/bus/pci/devices; then
+  set --
+  seen=
+  for pair in $parents; do
+    parent=${pair#*=}
+    [ -r "$parent/config" ] || continue
+    echo "$pair"
+    case " $seen " in
+    *" $parent "*) ;;
+    *)
+      seen="$seen $parent"
+      set -- "$@" "$parent/config"
+      ;;
+    esac
+  done
+  if [ $# -gt 0 ]; then
+    section config
+    od -Ax -tx1 "$@"
+  fi
+fi
+
+section ip
+links=$(ip -d addr show)
+answer=$?
+if [ -z "$links" ]; then
+  # busybox's ip has no -d
+  links=$(ip addr show)
+fi
+printf '%s\n' "$links"
+case $links in
+*'
+    vf '*) ;;
+*)
+  set -- /sys/bus/pci/devices/*/virtfn0
+  # an old ip shows VFs with "link" only
+  if [ -e "$1" ]; then ip link show; fi
+  ;;
+esac
+if [ "$answer" != 0 ]; then
+  # a PF with very many VFs ends the whole list: ask for each by itself
+  for device in /sys/bus/pci/devices/*/sriov_totalvfs; do
+    for netdev in "${device%/*}"/net/*; do
+      if [ -e "$netdev" ]; then ip -d addr show dev "${netdev##*/}"; fi
+    done
+  done
+fi
+
+# libvirt's own files, so that no daemon is asked. The list of QEMU's abilities is most of a
+# status file and says nothing here.
+show_xml() {
+  grep -asv "$1" -e "^ *<flag name='[^<>]*/>\$" "$2"
+}
+section alive
+if cd /proc; then
+  printf '%s ' [0-9]*
+fi
+networks=$run/network
+[ -d "$networks" ] || networks=/var/lib/libvirt/network
+section autostart
+for file in /etc/libvirt/qemu/autostart/* /etc/libvirt/qemu/autostart/.*.xml \
+  /etc/libvirt/qemu/networks/autostart/* /etc/libvirt/qemu/networks/autostart/.*.xml; do
+  if [ -L "$file" ] || [ -e "$file" ]; then printf '%s\n' "$file"; fi
+done
+section xml
+set -- /etc/libvirt/qemu/*.xml /etc/libvirt/qemu/.*.xml \
+  /etc/libvirt/qemu/networks/*.xml /etc/libvirt/qemu/networks/.*.xml \
+  "$run"/qemu/*.xml "$run"/qemu/.*.xml "$networks"/*.xml "$networks"/.*.xml
+odd=0
+case "$*" in *:* | *'
+'*) odd=1 ;; esac
+if [ $odd = 0 ]; then
+  grep -asHv -e "^ *<flag name='[^<>]*/>\$" "$@"
+else
+  # "path:line" can be told apart only where no path has a colon; the others come one by one
+  plain=0
+  for file; do
+    shift
+    case $file in
+    *:* | *'
+'*)
+      section "xml ${file%/*}"
+      show_xml -h "$file"
+      ;;
+    *)
+      set -- "$@" "$file"
+      plain=1
+      ;;
+    esac
+  done
+  if [ $plain = 1 ]; then
+    section xml
+    grep -asHv -e "^ *<flag name='[^<>]*/>\$" "$@"
+  fi
+fi
+
+section vfio
+for file in /dev/vfio/[0-9]* /dev/vfio/devices/vfio[0-9]*; do
+  [ -e "$file" ] || continue
+  # What is kept of ls is its own header lines and links to VFIO's devices; a file whose name
+  # imitates them can only make a VF look held that is not.
+  # shellcheck disable=SC2010
+  ls -n /proc/[0-9]*/fd |
+    grep -e '^/proc/[0-9]*/fd:$' -e '^l[^>]*-> /dev/vfio/[a-z]*/*[a-z]*[0-9]*$' |
+    while read -r line; do
+      case $line in
+      /proc/*)
+        pid=${line#/proc/}
+        pid=${pid%/fd:}
+        ;;
+      *)
+        comm=
+        read -r comm <"/proc/$pid/comm"
+        printf '%s %s %s\n' "$pid" "${line##*/}" "$comm"
+        ;;
+      esac
+    done
+  break
+done
+
+section files
+set --
+for file in /etc/sriovctl/* /etc/sriovctl/*/* /etc/systemd/system/sriovctl*.service \
+  /etc/udev/rules.d/*sriovctl*; do
+  if [ -f "$file" ]; then
+    set -- "$@" "$file"
+    printf 'file %s\n' "$file"
+  fi
+done
+if [ $# -gt 0 ]; then
+  grep -asH '' "$@"
+fi
+
+section end
