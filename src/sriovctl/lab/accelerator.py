@@ -1,0 +1,77 @@
+"""Hardware KVM where it works, emulation elsewhere. Tried, not believed."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from sriovctl.lab.timeouts import seconds
+
+#: A boot sector: `mov dx, 0xf4; mov al, 0x21; out dx, al; hlt`. QEMU's isa-debug-exit then
+#: ends with status (0x21 << 1) | 1, which nothing else gives.
+_BOOT_SECTOR = (b"\xba\xf4\x00\xb0\x21\xee\xf4\xeb\xfd").ljust(510, b"\0") + b"\x55\xaa"
+_PROOF = (0x21 << 1) | 1
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """How QEMU runs the servers, and why so."""
+
+    name: str
+    reason: str
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        if self.name == "kvm":
+            return ("-accel", "kvm", "-cpu", "host")
+        return ("-accel", "tcg,thread=multi", "-cpu", "max")
+
+
+def choose(qemu: str) -> Accelerator:
+    """Start a tiny machine with KVM and see that it runs; emulation where it does not.
+
+    :param qemu: path of qemu-system-x86_64
+    """
+    if not Path("/dev/kvm").exists():
+        return Accelerator("tcg", "there is no /dev/kvm")
+    if not _nests():
+        return Accelerator("tcg", "KVM here does not nest (kvm_intel or kvm_amd: nested=N)")
+    with tempfile.TemporaryDirectory(prefix="sriovctl-kvm-") as folder:
+        disk = Path(folder) / "boot.img"
+        disk.write_bytes(_BOOT_SECTOR.ljust(64 * 512, b"\0"))
+        command = [
+            qemu, "-accel", "kvm", "-cpu", "host", "-machine", "q35,kernel-irqchip=split",
+            "-m", "64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-drive", f"file={disk},format=raw,if=ide",
+            "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
+        ]  # fmt: skip
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=seconds("kvm"),
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Accelerator("tcg", "a machine with KVM started but did not run")
+    if done.returncode == _PROOF:
+        return Accelerator("kvm", "a machine with KVM ran")
+    lines = done.stderr.strip().splitlines()
+    seen = lines[0] if lines else f"QEMU ended with status {done.returncode}"
+    return Accelerator("tcg", f"/dev/kvm is there, but a machine with it dies: {seen[:120]}")
+
+
+def _nests() -> bool:
+    """False only where the module says that its guests cannot be KVM hosts."""
+    for module in ("kvm_intel", "kvm_amd"):
+        try:
+            answer = Path(f"/sys/module/{module}/parameters/nested").read_text().strip()
+        except OSError:
+            continue
+        return answer in ("1", "Y")
+    return True

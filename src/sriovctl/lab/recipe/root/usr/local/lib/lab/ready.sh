@@ -1,0 +1,8 @@
+#!/bin/sh
+# Tell the lab, over a virtio-serial port, that ssh answers, and then in which
+# state the boot ended: `ssh BOOT-ID`, `running BOOT-ID` or `degraded BOOT-ID`.
+read -r boot_id </proc/sys/kernel/random/boot_id
+exec >/dev/virtio-ports/lab.ready
+echo "ssh $boot_id"
+state=$(systemctl is-system-running --wait)
+echo "$state $boot_id"
