@@ -85,7 +85,7 @@ power_off_vm() { # UUID
 }
 
 vm_is_running() { # UUID
-    state=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system domstate --domain "$1" 2>/dev/null)
+    state=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system domstate --domain "$1" 2>/dev/null) || return 1
     [ "$state" = running ]
 }
 

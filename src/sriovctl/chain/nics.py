@@ -197,7 +197,11 @@ def _count_step(want: PFWant, pf: PF, name: str) -> Step:
     before = [line for vf in pf.vfs if (line := _wish_line(vf.index, _attributes(vf)))]
     if before:
         undo.append(command("set_vfs", pf.pci, *before))
-    undo += [_bind(pf, vf.driver, [vf.index]) for vf in pf.vfs if vf.driver == "vfio-pci"]
+    for bound_to in dict.fromkeys(vf.driver for vf in pf.vfs):
+        # new VFs have no driver by themselves, unless autoprobe is on
+        if bound_to is not None or want.autoprobe:
+            indices = [vf.index for vf in pf.vfs if vf.driver == bound_to]
+            undo.append(_bind(pf, bound_to, indices))
     return Step(
         link="nics",
         title=f"{name}: {pf.numvfs} → {want.vfs} VFs",

@@ -47,8 +47,11 @@ write_numvfs() { # PCI COUNT
     rm -f "$events"
     mkfifo "$events" || return 1
     (
-        error=$( { echo "$2" >"$SYSFS/bus/pci/devices/$1/sriov_numvfs"; } 2>&1 )
-        echo "$? $error" >"$events"
+        if error=$( { echo "$2" >"$SYSFS/bus/pci/devices/$1/sriov_numvfs"; } 2>&1); then
+            echo written >"$events"
+        else
+            echo "refused $error" >"$events"
+        fi
     ) &
     writer=$!
     (
@@ -65,9 +68,9 @@ write_numvfs() { # PCI COUNT
         echo "$1: the kernel has not answered sriov_numvfs=$2 for $NUMVFS_TIMEOUT_S s; see dmesg" >&2
         return 1
     fi
-    kill "$clock" 2>/dev/null
-    wait "$writer" "$clock" 2>/dev/null
-    [ "$answer" = 0 ] && return 0
+    kill "$clock" 2>/dev/null || :
+    wait "$writer" "$clock" 2>/dev/null || :
+    [ "$answer" != written ] || return 0
     echo "$1: sriov_numvfs=$2: ${error##*: }" >&2
     return 1
 }
@@ -93,7 +96,7 @@ wait_for_vfs() { # PCI COUNT
     while [ "$index" -lt "$2" ]; do
         vf=$SYSFS/bus/pci/devices/$1/virtfn$index
         if [ ! -e "$vf" ]; then
-            udevadm settle --timeout="$VF_TIMEOUT_S" --exit-if-exists="$vf" 2>/dev/null
+            udevadm settle --timeout="$VF_TIMEOUT_S" --exit-if-exists="$vf" 2>/dev/null || :
             if [ ! -e "$vf" ]; then
                 echo "$1: VF $index has not appeared within $VF_TIMEOUT_S s" >&2
                 return 1
@@ -223,7 +226,7 @@ vf_address() { # PCI INDEX; sets $address
 }
 
 vf_driver_is() { # PCI INDEX DRIVER; an empty DRIVER for none
-    driver=$(readlink "$SYSFS/bus/pci/devices/$1/virtfn$2/driver")
+    driver=$(readlink "$SYSFS/bus/pci/devices/$1/virtfn$2/driver") || driver=
     [ "${driver##*/}" = "$3" ]
 }
 
@@ -252,7 +255,8 @@ bind_vfs() { # PCI DRIVER INDEX…
 }
 
 write_file() { # PATH TEXT
-    mkdir -p "${1%/*}" && (umask 022 && printf '%s' "$2" >"$1.sriovctl-new") && mv "$1.sriovctl-new" "$1"
+    (umask 022 && mkdir -p "${1%/*}" && printf '%s' "$2" >"$1.sriovctl-new") &&
+        mv "$1.sriovctl-new" "$1"
 }
 
 file_has_sha256() { # PATH SUM

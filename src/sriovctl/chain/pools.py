@@ -71,7 +71,7 @@ def _one_pool(
             result.findings.append(_in_use(pool, pf, users, why_restart))
             return
         if pool.active:
-            result.release.append(_stop(name, why_restart or f"it is over {pool.pf}"))
+            result.release.append(_stop(pool, why_restart or f"it is over {pool.pf}", have))
         if wrong_pf:
             result.release.append(_undefine(name, pool, have, want, pf))
             pool = None
@@ -128,14 +128,16 @@ def _users(pool: str, have: HostState) -> list[str]:
     ]
 
 
-def _stop(name: str, reason: str) -> Step:
+def _stop(pool: Pool, reason: str, have: HostState) -> Step:
+    pf = have.pf_named(pool.pf or "")
     return Step(
         link="pools",
-        title=f"pool {name}: stop",
+        title=f"pool {pool.name}: stop",
         reason=reason,
-        do=command("stop_pool", name),
-        check=command("pool_is", name, "active", "no"),
-        undo=command("start_pool", name),
+        do=command("stop_pool", pool.name),
+        check=command("pool_is", pool.name, "active", "no"),
+        # libvirt does not start a network over a PF without VFs
+        undo=command("start_pool", pool.name) if pf is not None and pf.numvfs else "",
     )
 
 

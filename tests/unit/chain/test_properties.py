@@ -1,0 +1,99 @@
+"""What must hold of every plan, whatever the host and whatever is wanted."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, assume, given, settings
+
+from sriovctl import chain
+from sriovctl.host import HostState
+from sriovctl.plan import Plan, Severity
+from sriovctl.wanted import HostWant
+from tests.unit.chain.hostmodel import HostModel
+from tests.unit.chain.worlds import hosts, wants
+
+STOPPING = (Severity.ERROR, Severity.BLOCKED)
+ample = settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+
+def _applicable(want: HostWant, have: HostState) -> Plan:
+    plan = chain.plan(want, have)
+    assume(not any(f.severity in STOPPING for f in plan.findings))
+    return plan
+
+
+@ample
+@given(want=wants(), have=hosts())
+def test_a_plan_that_is_carried_out_leaves_nothing_to_plan(want: HostWant, have: HostState) -> None:
+    model = HostModel(have)
+    model.apply(_applicable(want, have).steps)
+    again = chain.plan(want, model.state)
+    assert [step.title for step in again.steps] == []
+
+
+@ample
+@given(want=wants(), have=hosts())
+def test_undo_in_reverse_gives_back_the_host(want: HostWant, have: HostState) -> None:
+    plan = _applicable(want, have)
+    model = HostModel(have)
+    model.apply(plan.steps)
+    model.undo(plan.steps)
+    assert _observable(model.state, have) == _observable(have, have)
+
+
+@ample
+@given(want=wants(), have=hosts())
+def test_a_failure_after_any_step_can_be_undone(want: HostWant, have: HostState) -> None:
+    plan = _applicable(want, have)
+    for count in range(1, len(plan.steps)):
+        model = HostModel(have)
+        model.apply(plan.steps[:count])
+        model.undo(plan.steps[:count])
+        assert _observable(model.state, have) == _observable(have, have)
+
+
+@ample
+@given(want=wants(), have=hosts())
+def test_the_same_facts_give_the_same_plan(want: HostWant, have: HostState) -> None:
+    plan = chain.plan(want, have)
+    again = chain.plan(
+        HostWant.model_validate_json(want.model_dump_json()),
+        HostState.model_validate_json(have.model_dump_json()),
+    )
+    assert plan.digest == again.digest
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
+@ample
+@given(want=wants(), have=hosts())
+def test_a_held_vf_is_never_taken(want: HostWant, have: HostState) -> None:
+    held = {vf.pci for pf in have.pfs for vf in pf.vfs if have.holder_of(vf)}
+    plan = chain.plan(want, have)
+    model = HostModel(have)
+    if plan.of(Severity.BLOCKED) or plan.of(Severity.ERROR):
+        return
+    # the model itself refuses to take a held VF or stop a pool under a running VM
+    model.apply(plan.steps)
+    assert held <= {vf.pci for pf in model.state.pfs for vf in pf.vfs}
+
+
+def _observable(state: HostState, before: HostState) -> object:
+    """All but what nobody can give back: the UUID of a pool that was defined again, and a running
+    pool's list of VFs where that was stale already."""
+    stale = {pool.name for pool in before.pools if before.stale_pool(pool)}
+    return (
+        state.pfs,
+        [
+            pool.model_copy(
+                update={"uuid": None, "addresses": (), "active": None}
+                if pool.name in stale
+                else {"uuid": None}
+            )
+            for pool in state.pools
+        ],
+        state.vms,
+        state.files,
+    )

@@ -1,0 +1,184 @@
+"""Hosts as they might be, and what might be wanted of them, for hypothesis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from sriovctl.chain import guests
+from sriovctl.host import PF, VM, HostState, Kernel, Pool, System, VMNic
+from sriovctl.wanted import HostWant, NicWant, PFWant, VFWant, VMWant
+from tests.unit.chain.hostmodel import HostModel
+
+TOTALVFS = 7
+HOSTILE = st.sampled_from(
+    ["VM-2", "a b", "$(reboot)", "it's", 'say "x"', "-rf", "&&", "虚机", "7", "*", "a;b", "<&>"]
+)
+
+
+def system() -> System:
+    return System(
+        hostname="server-2",
+        os="Debian GNU/Linux 13 (trixie)",
+        init="systemd",
+        root=True,
+        tools=("ip", "virsh", "udevadm", "systemctl"),
+        libvirt=True,
+    )
+
+
+def kernel() -> Kernel:
+    return Kernel(
+        release="6.12.0",
+        boot_id="b",
+        cpu_vendor="GenuineIntel",
+        virtualization="vmx",
+        kvm=True,
+        arguments=(),
+        iommu_groups=20,
+    )
+
+
+def bare_pf(number: int, up: bool = True, autoprobe: bool = True) -> PF:
+    return PF(
+        pci=f"0000:0{number}:00.0",
+        name=f"em{number}",
+        mac=f"52:54:00:00:02:0{number}",
+        driver="igb",
+        vendor_id="8086",
+        device_id="10c9",
+        up=up,
+        carrier=up,
+        speed=1000,
+        mtu=1500,
+        numa_node=None,
+        iommu_group=number,
+        acs=True,
+        master=None,
+        totalvfs=TOTALVFS,
+        numvfs=0,
+        autoprobe=autoprobe,
+    )
+
+
+def bare_host(*pfs: PF) -> HostState:
+    return HostState(system=system(), kernel=kernel(), pfs=pfs or (bare_pf(1), bare_pf(2)))
+
+
+@st.composite
+def vf_wishes(draw: st.DrawFn, index: int) -> VFWant:
+    values: dict[str, Any] = {}
+    if draw(st.booleans()):
+        values["mac"] = f"02:00:00:00:{draw(st.integers(0, 255)):02x}:{index:02x}"
+    if draw(st.booleans()):
+        values["vlan"] = draw(st.integers(0, 4094))
+        if values["vlan"] and draw(st.booleans()):
+            values["qos"] = draw(st.integers(0, 7))
+    for key, choices in (
+        ("spoofchk", ["on", "off"]),
+        ("trust", ["on", "off"]),
+        ("max_rate", [0, 100, 500]),
+        ("driver", ["vfio-pci", "network"]),
+    ):
+        if draw(st.booleans()):
+            values[key] = draw(st.sampled_from(choices))
+    return VFWant(index=index, **values)
+
+
+@st.composite
+def wants(draw: st.DrawFn) -> HostWant:
+    """What a rack file may want of :func:`bare_host`, VMs defined by it."""
+    pfs = []
+    for number in (1, 2):
+        vfs = draw(st.integers(0, TOTALVFS))
+        indices = draw(st.sets(st.integers(0, max(vfs - 1, 0)), max_size=vfs))
+        vf = tuple(draw(vf_wishes(index)) for index in sorted(indices)) if vfs else ()
+        pfs.append(
+            PFWant(
+                name=f"em{number}",
+                by="name",
+                vfs=vfs,
+                pool=f"passthrough_em{number}" if vfs else None,
+                autoprobe=any(wish.driver == "network" for wish in vf),
+                vf=vf,
+            )
+        )
+    names = draw(st.lists(HOSTILE, unique=True, max_size=min(pf.vfs for pf in pfs)))
+    vms = []
+    for position, name in enumerate(names):
+        nics = tuple(
+            NicWant(
+                pair=0,
+                leg=pf.name,
+                pool=pf.pool or "",
+                mac=f"02:11:00:00:0{leg}:{position:02x}",
+                vlan=draw(st.sampled_from([0, 42])),
+            )
+            for leg, pf in enumerate(pfs)
+        )
+        root = guests.ElementTree.Element("domain", type="kvm")
+        guests.ElementTree.SubElement(root, "name").text = name
+        vms.append(
+            VMWant(
+                name=name,
+                domain=guests.ElementTree.tostring(root, encoding="unicode"),
+                autostart=draw(st.sampled_from([None, True, False])),
+                running=draw(st.sampled_from([None, True])),
+                nics=nics if draw(st.booleans()) else (),
+            )
+        )
+    return HostWant(rack="r", name="server-2", pfs=tuple(pfs), vms=tuple(vms))
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> HostState:
+    """A host with VFs and pools made by somebody, and perhaps a VM of somebody's on them."""
+    model = HostModel(
+        bare_host(
+            *(bare_pf(n, draw(st.booleans()), draw(st.booleans())) for n in (1, 2)),
+        )
+    )
+    for pf in model.state.pfs:
+        model.set_numvfs(pf.pci, str(draw(st.integers(0, TOTALVFS))))
+        pf = model.state.pf_named(pf.name or "") or pf
+        for index in range(pf.numvfs):
+            if draw(st.booleans()):
+                model.set_vfs(pf.pci, f"{index} vlan {draw(st.integers(1, 9))} spoofchk off")
+            if draw(st.booleans()):
+                model.bind_vfs(pf.pci, "vfio-pci", str(index))
+        if not draw(st.booleans()):
+            continue
+        name = f"passthrough_{pf.name}"
+        pool = Pool(
+            name=name,
+            uuid=None,
+            pf=pf.name,
+            persistent=True,
+            active=False,
+            autostart=draw(st.booleans()),
+        )
+        model.state = model.state.model_copy(update={"pools": (*model.state.pools, pool)})
+        if pf.up and pf.numvfs and draw(st.booleans()):
+            model.start_pool(name)
+            if draw(st.booleans()):
+                model.set_numvfs(pf.pci, "0")
+                model.set_numvfs(pf.pci, str(draw(st.integers(0, TOTALVFS))))
+    _somebodys_vm(draw, model)
+    return model.state
+
+
+def _somebodys_vm(draw: st.DrawFn, model: HostModel) -> None:
+    pools = [
+        pool
+        for pool in model.state.pools
+        if pool.active
+        and {vf.pci for pf in model.state.pfs for vf in pf.vfs} >= set(pool.addresses)
+    ]
+    if not pools or not draw(st.booleans()):
+        return
+    nic = VMNic(how="pool", mac="02:22:00:00:00:01", pool=pools[0].name)
+    vm = VM(name="other", uuid="u", persistent=True, running=False, autostart=True, nics=(nic,))
+    model.state = model.state.model_copy(update={"vms": (vm,)})
+    if draw(st.booleans()):
+        model.start_vm("u")
