@@ -98,8 +98,9 @@ def _explain_one(details: Any, tree: Tree, schema: dict[str, Any]) -> Wrong:
     if kind == "value_error" and at_key:
         return Wrong(place, True, f"the name {quoted(place[-1])}", message)
     if kind == "value_error":
-        found = quoted(value)
-        return Wrong(place, False, found if isinstance(value, str) else message, message)
+        if isinstance(value, str):
+            return Wrong(place, False, quoted(value), message)
+        return Wrong(place, False, message, "")
     return Wrong(place, False, quoted(value), _expected(_at(schema, place)))
 
 

@@ -132,7 +132,9 @@ class _Reading:
             raise ValueError(f"more than {MOST_NODES} keys and values, aliases counted each time")
         self.keys[place] = self.values[place] = key
         if isinstance(node, ScalarNode):
-            self.values[place] = _mark(node)
+            if node.value:
+                # a value left out has its mark wherever the next word begins
+                self.values[place] = _mark(node)
             return self.scalar(node, place)
         if id(node) in self.open:
             self.wrong(node, place, "an alias of something that it is itself part of")
