@@ -11,7 +11,7 @@ from sriovctl.probe.iplink import Device, read_devices
 from sriovctl.probe.sections import Sections
 
 PCI = r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"
-SYSFS_LINE = re.compile(rf"^(?:\./)?({PCI})/([^:]*):(.*)$")
+SYSFS_LINE = re.compile(rf"^\./({PCI})/([^:]*):(.*)$")
 GROUP_LINE = re.compile(rf"^(\d+)/devices/({PCI})$")
 UPPER_LINE = re.compile(rf"^({PCI})/net/([^/]+)/upper_(.+)$")
 REPRESENTOR = re.compile(r"^(?:c\d+)?pf\d+(?:vf|sf)\d+$")
@@ -58,7 +58,7 @@ def read_cards(
 def read_sysfs(sections: Sections) -> dict[str, Facts]:
     """What sysfs says of every PCI device, by address."""
     devices: dict[str, Facts] = defaultdict(dict)
-    for line in sections.lines("pci"):
+    for line in sections.lines("files"):
         match = SYSFS_LINE.match(line)
         if match is None:
             continue

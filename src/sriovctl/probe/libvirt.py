@@ -71,7 +71,9 @@ def _documents(sections: Sections) -> _Documents:
     documents = _Documents()
     alive = {int(pid) for line in sections.lines("alive") for pid in line.split() if pid.isdigit()}
     texts = [
-        (path.rpartition("/")[0], path, lines) for path, lines in sections.by_file("xml").items()
+        (path.rpartition("/")[0], path, lines)
+        for path, lines in sections.by_file("files").items()
+        if path.endswith(".xml")
     ]
     texts += [
         (folder, f"a file in {folder}", lines) for folder, lines in sections.named_with("xml")
@@ -89,7 +91,9 @@ def _documents(sections: Sections) -> _Documents:
                 ) from error
             documents.unread.append(f"{path}: {error}")
             continue
-        inner = root if definition else root.find(root.tag.removesuffix("status"))
+        inner = (
+            root if definition else root.find("domain" if root.tag == "domstatus" else "network")
+        )
         if inner is None:
             continue
         if inner.tag == "network":

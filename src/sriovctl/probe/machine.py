@@ -146,13 +146,17 @@ def read_vfio_users(sections: Sections) -> tuple[VfioUser, ...]:
     for line in sections.lines("upper"):
         if UPPER_LINE.match(line) is None and (match := VFIO_DEVICE.match(line)):
             cdevs[match[2]] = groups.get(match[1], "")
+    commands = sections.by_file("files")
     users = {}
+    pid = 0
     for line in sections.lines("vfio"):
-        words = line.split(" ", 2)
-        if len(words) < 2 or not words[0].isdigit():
+        if header := re.fullmatch(r"/proc/(\d+)/fd:", line):
+            pid = int(header[1])
             continue
-        group = cdevs.get(words[1], words[1])
+        device = line.rpartition("/")[2]
+        group = cdevs.get(device, device)
         if group.isdigit():
-            process = Process(pid=int(words[0]), command=words[2] if len(words) > 2 else "")
-            users[process.pid, group] = VfioUser(iommu_group=int(group), process=process)
+            command = "\n".join(commands.get(f"/proc/{pid}/comm", []))
+            process = Process(pid=pid, command=command)
+            users[pid, group] = VfioUser(iommu_group=int(group), process=process)
     return tuple(users.values())

@@ -11,6 +11,8 @@ PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
 export PATH
 unset GREP_OPTIONS QUOTING_STYLE CDPATH
 exec 2>/dev/null
+newline='
+'
 
 mark=
 read -r mark </proc/sys/kernel/random/uuid
@@ -58,7 +60,13 @@ for tool in ip virsh udevadm systemctl modprobe rmmod lspci ethtool grubby updat
 done
 
 section cpu
-grep -s -m 2 -e '^vendor_id' -e '^flags' /proc/cpuinfo
+# the first processor's lines; reading them here is six times as fast as a process for it
+while read -r line; do
+  case $line in
+  vendor_id* | flags*) printf '%s\n' "$line" ;;
+  '') break ;;
+  esac
+done </proc/cpuinfo
 
 # lines of interest from many small files: the boot loader's, the bonds', and those in which
 # others set SR-IOV; the parser picks by file
@@ -82,11 +90,44 @@ grep -asH -e '^PRETTY_NAME=' \
   /etc/rc.local /etc/rc.d/rc.local /etc/udev/rules.d/* /etc/modprobe.d/* \
   /etc/systemd/system/*.service
 
-# every PCI device, and of a PF all that matters; paths from here keep the argument list short
-section pci
-set --
+# libvirt's own files, so that no daemon is asked. "path:line" can be told apart only where no
+# path has a colon, so the others come one by one, each in a section of its own.
+section alive
+if cd /proc; then
+  printf '%s ' [0-9]*
+fi
+section autostart
+for file in /etc/libvirt/qemu/autostart/* /etc/libvirt/qemu/autostart/.*.xml \
+  /etc/libvirt/qemu/networks/autostart/* /etc/libvirt/qemu/networks/autostart/.*.xml; do
+  if [ -L "$file" ]; then printf '%s\n' "$file"; fi
+done
+networks=$run/network
+[ -d "$networks" ] || networks=/var/lib/libvirt/network
+set -- /etc/libvirt/qemu/*.xml /etc/libvirt/qemu/.*.xml \
+  /etc/libvirt/qemu/networks/*.xml /etc/libvirt/qemu/networks/.*.xml \
+  "$run"/qemu/*.xml "$run"/qemu/.*.xml "$networks"/*.xml "$networks"/.*.xml
+case $* in
+*:* | *"$newline"*)
+  for file; do
+    shift
+    case $file in
+    *:* | *"$newline"*)
+      section "xml ${file%/*}"
+      grep -ash '' "$file"
+      ;;
+    *) set -- "$@" "$file" ;;
+    esac
+  done
+  ;;
+esac
+
+# every PCI device, of a PF all that matters, and the libvirt files; paths from this folder keep
+# the argument list short
+section files
 parents=
 if cd /sys/bus/pci/devices; then
+  set -- "$@" ./*/uevent ./*/net/*/address ./*/net/*/uevent ./*/net/*/master/uevent \
+    ./*/net/*/brport/bridge/uevent ./*/virtio*/net/*/address ./*/virtio*/net/*/uevent
   # virtfn0: a kernel before 3.8 shows VFs, but no count
   for file in */sriov_totalvfs */virtfn0; do
     pf=${file%/*}
@@ -97,19 +138,27 @@ if cd /sys/bus/pci/devices; then
     case $file in
     */virtfn0) [ -e "$pf/sriov_totalvfs" ] && continue ;;
     esac
-    set -- "$@" "$pf"/sriov_totalvfs "$pf"/sriov_numvfs "$pf"/sriov_drivers_autoprobe \
-      "$pf"/numa_node "$pf"/virtfn*/uevent "$pf"/net/*/flags "$pf"/net/*/carrier \
-      "$pf"/net/*/speed "$pf"/net/*/mtu "$pf"/net/*/phys_port_name
+    set -- "$@" "./$pf"/sriov_totalvfs "./$pf"/sriov_numvfs "./$pf"/sriov_drivers_autoprobe \
+      "./$pf"/numa_node "./$pf"/virtfn*/uevent "./$pf"/net/*/flags "./$pf"/net/*/carrier \
+      "./$pf"/net/*/speed "./$pf"/net/*/mtu "./$pf"/net/*/phys_port_name
     if cd -P "$pf/.."; then
       parents="$parents $pf=${PWD##*/}"
       cd /sys/bus/pci/devices || exit 1
     fi
   done
-  grep -asHv -e '^MODALIAS=' -e '^PCI_SUBSYS_ID=' -e '^OF_' \
-    ./*/uevent ./*/net/*/address ./*/net/*/uevent ./*/net/*/master/uevent \
-    ./*/net/*/brport/bridge/uevent ./*/virtio*/net/*/address ./*/virtio*/net/*/uevent "$@"
+fi
+vfio=0
+for file in /dev/vfio/[0-9]* /dev/vfio/devices/vfio[0-9]*; do
+  if [ -e "$file" ]; then vfio=1; fi
+done
+if [ $vfio = 1 ]; then
+  set -- "$@" /proc/[0-9]*/comm
+fi
+# left out: the list of QEMU's abilities, which is most of a machine's status, and says nothing
+grep -asHv -e '^MODALIAS=' -e '^PCI_SUBSYS_ID=' -e '^OF_' -e "^ *<flag name='[^<>]*/>\$" "$@"
 
-  section upper
+section upper
+if cd /sys/bus/pci/devices; then
   set -- */net/*/upper_* */vfio-dev/vfio[0-9]*
   printf '%s\n' "$@"
 fi
@@ -169,79 +218,16 @@ if [ "$answer" != 0 ]; then
   done
 fi
 
-# libvirt's own files, so that no daemon is asked. The list of QEMU's abilities is most of a
-# status file and says nothing here.
-show_xml() {
-  grep -asv "$1" -e "^ *<flag name='[^<>]*/>\$" "$2"
-}
-section alive
-if cd /proc; then
-  printf '%s ' [0-9]*
-fi
-networks=$run/network
-[ -d "$networks" ] || networks=/var/lib/libvirt/network
-section autostart
-for file in /etc/libvirt/qemu/autostart/* /etc/libvirt/qemu/autostart/.*.xml \
-  /etc/libvirt/qemu/networks/autostart/* /etc/libvirt/qemu/networks/autostart/.*.xml; do
-  if [ -L "$file" ] || [ -e "$file" ]; then printf '%s\n' "$file"; fi
-done
-section xml
-set -- /etc/libvirt/qemu/*.xml /etc/libvirt/qemu/.*.xml \
-  /etc/libvirt/qemu/networks/*.xml /etc/libvirt/qemu/networks/.*.xml \
-  "$run"/qemu/*.xml "$run"/qemu/.*.xml "$networks"/*.xml "$networks"/.*.xml
-odd=0
-case "$*" in *:* | *'
-'*) odd=1 ;; esac
-if [ $odd = 0 ]; then
-  grep -asHv -e "^ *<flag name='[^<>]*/>\$" "$@"
-else
-  # "path:line" can be told apart only where no path has a colon; the others come one by one
-  plain=0
-  for file; do
-    shift
-    case $file in
-    *:* | *'
-'*)
-      section "xml ${file%/*}"
-      show_xml -h "$file"
-      ;;
-    *)
-      set -- "$@" "$file"
-      plain=1
-      ;;
-    esac
-  done
-  if [ $plain = 1 ]; then
-    section xml
-    grep -asHv -e "^ *<flag name='[^<>]*/>\$" "$@"
-  fi
-fi
-
 section vfio
-for file in /dev/vfio/[0-9]* /dev/vfio/devices/vfio[0-9]*; do
-  [ -e "$file" ] || continue
+if [ $vfio = 1 ]; then
   # What is kept of ls is its own header lines and links to VFIO's devices; a file whose name
   # imitates them can only make a VF look held that is not.
   # shellcheck disable=SC2010
   ls -n /proc/[0-9]*/fd |
-    grep -e '^/proc/[0-9]*/fd:$' -e '^l[^>]*-> /dev/vfio/[a-z]*/*[a-z]*[0-9]*$' |
-    while read -r line; do
-      case $line in
-      /proc/*)
-        pid=${line#/proc/}
-        pid=${pid%/fd:}
-        ;;
-      *)
-        comm=
-        read -r comm <"/proc/$pid/comm"
-        printf '%s %s %s\n' "$pid" "${line##*/}" "$comm"
-        ;;
-      esac
-    done
-  break
-done
+    grep -e '^/proc/[0-9]*/fd:$' -e '^l[^>]*-> /dev/vfio/[a-z]*/*[a-z]*[0-9]*$'
+fi
 
-section files
+section own
 set --
 for file in /etc/sriovctl/* /etc/sriovctl/*/* /etc/systemd/system/sriovctl*.service \
   /etc/udev/rules.d/*sriovctl*; do

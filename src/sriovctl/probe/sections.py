@@ -78,7 +78,7 @@ def files_of(sections: Sections) -> dict[str, str]:
 
     That a file's last line has no newline cannot be seen; ours all have one.
     """
-    lines = sections.lines("files")
+    lines = sections.lines("own")
     paths = [line.removeprefix("file ") for line in lines if line.startswith("file ")]
     files = dict.fromkeys(paths, "")
     for line in lines[len(paths) :]:
