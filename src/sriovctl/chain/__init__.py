@@ -24,7 +24,7 @@ def plan(want: HostWant, have: HostState) -> Plan:
     findings = [finding for part in plans for finding in part.findings]
     steps = [step for part in reversed(plans) for step in part.release]
     steps += [step for part in plans for step in part.build]
-    if steps and not have.system.root:
+    if not have.system.root:
         findings.append(
             Finding(
                 severity=Severity.ERROR,

@@ -34,28 +34,38 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
 
 def nic_xml(pool: str, mac: str, vlan: int) -> str:
     """One ``<interface>`` that takes a VF from a pool. ``vlan`` 0 for none."""
+    interface = _interface(pool, mac, vlan)
+    ElementTree.indent(interface)
+    return ElementTree.tostring(interface, encoding="unicode") + "\n"
+
+
+def _interface(pool: str, mac: str, vlan: int) -> ElementTree.Element:
     interface = ElementTree.Element("interface", type="network")
     ElementTree.SubElement(interface, "mac", address=mac)
     ElementTree.SubElement(interface, "source", network=pool)
     if vlan:
         tag = ElementTree.SubElement(interface, "vlan")
         ElementTree.SubElement(tag, "tag", id=str(vlan))
-    ElementTree.indent(interface)
-    return ElementTree.tostring(interface, encoding="unicode") + "\n"
+    return interface
 
 
 def domain_xml(want: HostWant, vm: VMWant) -> str:
-    """A VM's definition as its rack's ``domain`` file has it, with a stable UUID where it has none.
+    """A VM's definition as its rack's ``domain`` file has it, with its VFs' cards added, and with a
+    stable UUID where it has none.
 
     :raises xml.etree.ElementTree.ParseError: ``vm.domain`` is not XML
     """
     domain = ElementTree.fromstring(vm.domain or "")
+    devices = domain.find("devices")
+    if devices is None:
+        devices = ElementTree.SubElement(domain, "devices")
+    devices.extend(_interface(nic.pool, nic.mac, nic.vlan) for nic in vm.nics)
     if domain.find("uuid") is None:
         identity = ElementTree.Element("uuid")
         identity.text = _new_uuid(want, vm)
         name = domain.find("name")
         domain.insert(0 if name is None else list(domain).index(name) + 1, identity)
-        ElementTree.indent(domain)
+    ElementTree.indent(domain)
     return ElementTree.tostring(domain, encoding="unicode") + "\n"
 
 
@@ -73,7 +83,7 @@ def _one_vm(
         result.build.append(
             Step(
                 link="guests",
-                title=f"VM {name}: define",
+                title=f"VM {name}: define{_with_vfs(vm_want)}",
                 reason="the rack file defines it, and the host does not have it",
                 do=command("define_vm", text),
                 check=command("vm_is", key, "persistent", "yes"),
@@ -81,8 +91,9 @@ def _one_vm(
             )
         )
         vm = VM(name=name, uuid=key, persistent=True, running=False, autostart=False)
+    else:
+        _nics(want, vm_want, vm, vm.uuid or name, have, result)
     key = vm.uuid or name
-    _nics(want, vm_want, vm, key, have, result)
     if vm_want.autostart is not None and vm_want.autostart != vm.autostart:
         result.build.append(_autostart(name, key, vm_want.autostart))
     if vm_want.running and not vm.running:
@@ -96,6 +107,11 @@ def _one_vm(
                 undo=command("power_off_vm", key),
             )
         )
+
+
+def _with_vfs(vm: VMWant) -> str:
+    pools = ", ".join(dict.fromkeys(nic.pool for nic in vm.nics))
+    return f" with {len(vm.nics)} VF{'s' if len(vm.nics) > 1 else ''} of {pools}" if pools else ""
 
 
 def _autostart(name: str, key: str, on: bool) -> Step:
@@ -184,7 +200,9 @@ def _detach(name: str, key: str, at: tuple[str, str, int], flags: list[str]) -> 
         reason="the rack file gives it no such card",
         do=command("detach_nic", key, xml, *flags),
         check=command("vm_lacks_nic", key, mac, _xml_text(pool), *flags),
-        undo=command("attach_nic", key, xml, *flags),
+        undo=" && ".join(
+            command("attach_nic_if_missing", key, mac, _xml_text(pool), xml, flag) for flag in flags
+        ),
         impact=Impact.VF_RESET if live else Impact.NONE,
         affects=(name,) if live else (),
     )

@@ -5,8 +5,9 @@ define_vm() { # XML
     printf '%s' "$1" | virsh_quietly define --file /dev/stdin
 }
 
+# Undo of a definition that may not have come about.
 undefine_vm() { # UUID
-    virsh_quietly undefine --domain "$1"
+    no_vm "$1" || virsh_quietly undefine --domain "$1"
 }
 
 # The card's XML goes in through a pipe; the flags say where: --config, --live or both.
@@ -27,6 +28,11 @@ detach_nic() { # UUID XML FLAG…
 detach_nic_if_there() { # UUID MAC POOL XML FLAG
     vm_has_nic "$1" "$2" "$3" "$5" || return 0
     detach_nic "$1" "$4" "$5"
+}
+
+# For undo of an unplugging that may not have come about.
+attach_nic_if_missing() { # UUID MAC POOL XML FLAG
+    vm_has_nic "$1" "$2" "$3" "$5" || attach_nic "$1" "$4" "$5"
 }
 
 vm_xml() { # UUID --config|--live

@@ -75,39 +75,43 @@ def _one_pool(
         if wrong_pf:
             result.release.append(_undefine(name, pool, have, want, pf))
             pool = None
-    if pool is None or not pool.persistent:
-        result.build.append(
-            Step(
-                link="pools",
-                title=f"pool {name}: define over {pf.name}",
-                reason="VMs get their VFs from it",
-                do=define,
-                check=command("pool_is", name, "persistent", "yes"),
-                undo=command("undefine_pool", name),
-            )
+    _set_up(name, pf, pool, define, why_restart, result)
+
+
+def _set_up(
+    name: str, pf: PF, pool: Pool | None, define: str, why_restart: str, result: LinkPlan
+) -> None:
+    """One step for all that a pool lacks, so that a new one is one line of a plan."""
+    lacks = [
+        (f"define over {pf.name}", define, command("undefine_pool", name), "persistent")
+        if pool is None or not pool.persistent
+        else None,
+        ("start", command("start_pool", name), command("stop_pool", name), "active")
+        if pool is None or not pool.active or why_restart
+        else None,
+        (
+            "start at boot",
+            command("autostart_pool", name),
+            command("no_autostart_pool", name),
+            "autostart",
         )
-    if pool is None or not pool.active or why_restart:
-        result.build.append(
-            Step(
-                link="pools",
-                title=f"pool {name}: start",
-                reason=why_restart or "it is not active",
-                do=command("start_pool", name),
-                check=command("pool_is", name, "active", "yes"),
-                undo=command("stop_pool", name),
-            )
+        if pool is None or not pool.autostart
+        else None,
+    ]
+    parts = [part for part in lacks if part is not None]
+    if not parts:
+        return
+    checked = [word for *_, fact in parts for word in (fact, "yes")]
+    result.build.append(
+        Step(
+            link="pools",
+            title=f"pool {name}: {', '.join(title for title, *_ in parts)}",
+            reason=why_restart or "VMs get their VFs from it",
+            do=" && ".join(do for _, do, _, _ in parts),
+            check=command("pool_is", name, *checked),
+            undo=" && ".join(undo for _, _, undo, _ in reversed(parts)),
         )
-    if pool is None or not pool.autostart:
-        result.build.append(
-            Step(
-                link="pools",
-                title=f"pool {name}: start at boot",
-                reason="VMs that start at boot need it",
-                do=command("autostart_pool", name),
-                check=command("pool_is", name, "autostart", "yes"),
-                undo=command("no_autostart_pool", name),
-            )
-        )
+    )
 
 
 def _why_restart(pf_want: PFWant, pf: PF, pool: Pool | None, have: HostState) -> str:

@@ -12,8 +12,9 @@ define_pool() { # XML
     printf '%s' "$1" | virsh_quietly net-define --file /dev/stdin
 }
 
+# Undo of a definition that may not have come about.
 undefine_pool() { # NAME
-    virsh_quietly net-undefine --network "$1"
+    no_pool "$1" || virsh_quietly net-undefine --network "$1"
 }
 
 start_pool() { # NAME
@@ -21,28 +22,34 @@ start_pool() { # NAME
 }
 
 stop_pool() { # NAME
-    pool_is "$1" active no || virsh_quietly net-destroy --network "$1"
+    ! pool_is "$1" active yes || virsh_quietly net-destroy --network "$1"
 }
 
 autostart_pool() { # NAME
     virsh_quietly net-autostart --network "$1"
 }
 
+# A pool that is defined no more cannot start at boot.
 no_autostart_pool() { # NAME
-    virsh_quietly net-autostart --network "$1" --disable
+    ! pool_is "$1" autostart yes || virsh_quietly net-autostart --network "$1" --disable
 }
 
-pool_is() { # NAME active|autostart|persistent yes|no
-    facts=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system net-info --network "$1" 2>/dev/null |
-        tr '[:upper:]' '[:lower:]' | tr -d ' ') || return 1
-    case "
+pool_is() { # NAME, then active|autostart|persistent yes|no, again and again
+    pool=$1
+    shift
+    facts=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system net-info --network "$pool" 2>/dev/null |
+        tr '[:upper:]' '[:lower:]' | tr -d ' ')
+    while [ $# -gt 1 ]; do
+        case "
 $facts
 " in
-    *"
-$2:$3
-"*) return 0 ;;
-    esac
-    return 1
+        *"
+$1:$2
+"*) ;;
+        *) return 1 ;;
+        esac
+        shift 2
+    done
 }
 
 no_pool() { # NAME

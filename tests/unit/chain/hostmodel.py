@@ -16,7 +16,7 @@ from sriovctl.plan import Step
 VF_DRIVER = "igbvf"
 
 
-class Broken(AssertionError):
+class RefusedError(AssertionError):
     """The host would have answered this with an error."""
 
 
@@ -76,12 +76,12 @@ class HostModel:
     def set_numvfs(self, pci: str, count: str) -> None:
         pf = self._pf(pci)
         if int(count) > pf.totalvfs:
-            raise Broken("ERANGE")
+            raise RefusedError("ERANGE")
         if int(count) == pf.numvfs:
             return
         for vf in pf.vfs:
             if self.state.holder_of(vf) is not None:
-                raise Broken(f"VF {vf.index} taken from its holder")
+                raise RefusedError(f"VF {vf.index} taken from its holder")
         vfs = tuple(_vf(pf, index) for index in range(int(count)))
         self._update_pf(pci, numvfs=int(count), vfs=vfs)
 
@@ -95,7 +95,7 @@ class HostModel:
                 field = {"state": "link_state", **words}.get(key, key)
                 values[field] = int(value) if number else value
             if "mac" in values and values["mac"] == "00:00:00:00:00:00":
-                raise Broken("EINVAL")
+                raise RefusedError("EINVAL")
             if "vlan" in values:
                 values = {"qos": 0, "vlan_proto": "802.1Q", **values}
             self._update_vf(pci, int(index), **values)
@@ -103,7 +103,7 @@ class HostModel:
     def _update_vf(self, pci: str, index: int, **values: object) -> None:
         pf = self._pf(pci)
         if index >= pf.numvfs:
-            raise Broken(f"no VF {index}")
+            raise RefusedError(f"no VF {index}")
         vfs = tuple(vf.model_copy(update=values) if vf.index == index else vf for vf in pf.vfs)
         self._put_pf(pf.model_copy(update={"vfs": vfs}))
 
@@ -128,7 +128,7 @@ class HostModel:
     def _pool(self, name: str) -> Pool:
         pool = self.state.pool_named(name)
         if pool is None:
-            raise Broken(f"Network not found: {name}")
+            raise RefusedError(f"Network not found: {name}")
         return pool
 
     def define_pool(self, xml: str) -> None:
@@ -141,7 +141,7 @@ class HostModel:
         )
         uuid = root.findtext("uuid")
         if old is not None and old.uuid not in (None, uuid) and old.persistent:
-            raise Broken(f"network {name} is already defined with another uuid")
+            raise RefusedError(f"network {name} is already defined with another uuid")
         changed = {"pf": pf.get("dev"), "persistent": True, "uuid": uuid}
         self._put_pool(name, new.model_copy(update=changed))
 
@@ -156,14 +156,14 @@ class HostModel:
             return
         pf = self.state.pf_named(pool.pf or "")
         if pf is None or not pf.numvfs:
-            raise Broken(f"no usable VFs on {pool.pf}")
+            raise RefusedError(f"no usable VFs on {pool.pf}")
         addresses = tuple(vf.pci for vf in pf.vfs)
         self._put_pool(name, pool.model_copy(update={"active": True, "addresses": addresses}))
 
     def stop_pool(self, name: str) -> None:
         pool = self._pool(name)
         if any(nic.pool == name for vm in self.state.vms for nic in vm.live_nics):
-            raise Broken(f"{name} stopped under a running VM")
+            raise RefusedError(f"{name} stopped under a running VM")
         left = pool.model_copy(update={"active": False, "addresses": ()})
         self._put_pool(name, left if pool.persistent else None)
 
@@ -176,7 +176,7 @@ class HostModel:
     def _vm(self, uuid: str) -> VM:
         vm = next((vm for vm in self.state.vms if vm.uuid == uuid), None)
         if vm is None:
-            raise Broken(f"Domain not found: {uuid}")
+            raise RefusedError(f"Domain not found: {uuid}")
         return vm
 
     def _put_vm(self, uuid: str, new: VM | None) -> None:
@@ -190,13 +190,14 @@ class HostModel:
         root = ElementTree.fromstring(xml)
         name, uuid = root.findtext("name") or "", root.findtext("uuid") or ""
         if self.state.vm_named(name):
-            raise Broken(f"domain {name} already exists")
-        vm = VM(name=name, uuid=uuid, persistent=True, running=False, autostart=False)
+            raise RefusedError(f"domain {name} already exists")
+        nics = tuple(self._nic(nic) for nic in root.iterfind("devices/interface"))
+        vm = VM(name=name, uuid=uuid, persistent=True, running=False, autostart=False, nics=nics)
         self._put_vm(uuid, vm)
 
     def undefine_vm(self, uuid: str) -> None:
         if self._vm(uuid).running:
-            raise Broken("undefined under a running VM")
+            raise RefusedError("undefined under a running VM")
         self._put_vm(uuid, None)
 
     def autostart_vm(self, uuid: str) -> None:
@@ -208,16 +209,15 @@ class HostModel:
     def _taken(self, nic: VMNic) -> VMNic:
         pool = self._pool(nic.pool or "")
         if not pool.active:
-            raise Broken(f"network {pool.name} is not active")
+            raise RefusedError(f"network {pool.name} is not active")
         held = {live.pci for vm in self.state.vms if vm.running for live in vm.live_nics}
         free = [address for address in pool.addresses if address not in held]
         if not free:
-            raise Broken(f"no free VF in {pool.name}")
+            raise RefusedError(f"no free VF in {pool.name}")
         return nic.model_copy(update={"pci": free[0]})
 
     @staticmethod
-    def _nic(xml: str) -> VMNic:
-        root = ElementTree.fromstring(xml)
+    def _nic(root: ElementTree.Element) -> VMNic:
         mac, source, tag = root.find("mac"), root.find("source"), root.find("vlan/tag")
         assert mac is not None
         assert source is not None
@@ -226,7 +226,7 @@ class HostModel:
 
     def attach_nic(self, uuid: str, xml: str, *flags: str) -> None:
         for flag in flags:
-            vm, nic = self._vm(uuid), self._nic(xml)
+            vm, nic = self._vm(uuid), self._nic(ElementTree.fromstring(xml))
             if flag == "--config":
                 self._put_vm(uuid, vm.model_copy(update={"nics": (*vm.nics, nic)}))
             else:
@@ -234,21 +234,27 @@ class HostModel:
                 self._put_vm(uuid, vm.model_copy(update={"live_nics": live}))
 
     def detach_nic(self, uuid: str, xml: str, *flags: str) -> None:
-        nic = self._nic(xml)
+        nic = self._nic(ElementTree.fromstring(xml))
         for flag in flags:
             vm = self._vm(uuid)
             field = "nics" if flag == "--config" else "live_nics"
             present: tuple[VMNic, ...] = getattr(vm, field)
             left = tuple(n for n in present if (n.mac, n.pool) != (nic.mac, nic.pool))
             if len(left) == len(present):
-                raise Broken(f"no card {nic.mac} in {vm.name}")
+                raise RefusedError(f"no card {nic.mac} in {vm.name}")
             self._put_vm(uuid, vm.model_copy(update={field: left}))
 
     def detach_nic_if_there(self, uuid: str, mac: str, pool: str, xml: str, flag: str) -> None:
-        vm, nic = self._vm(uuid), self._nic(xml)
+        vm, nic = self._vm(uuid), self._nic(ElementTree.fromstring(xml))
         present = vm.nics if flag == "--config" else vm.live_nics
         if any((n.mac, n.pool) == (nic.mac, nic.pool) for n in present):
             self.detach_nic(uuid, xml, flag)
+
+    def attach_nic_if_missing(self, uuid: str, mac: str, pool: str, xml: str, flag: str) -> None:
+        vm, nic = self._vm(uuid), self._nic(ElementTree.fromstring(xml))
+        present = vm.nics if flag == "--config" else vm.live_nics
+        if all((n.mac, n.pool) != (nic.mac, nic.pool) for n in present):
+            self.attach_nic(uuid, xml, flag)
 
     def start_vm(self, uuid: str) -> None:
         vm = self._vm(uuid)

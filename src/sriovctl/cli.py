@@ -1,0 +1,207 @@
+"""The command line: parse, call one function, give its exit code. Light to import."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from sriovctl.errors import SriovctlError
+
+IMPACTS = ("vf-reset", "vm-restart")
+"""What ``--allow`` takes: the impacts on running VMs that no plan has without being asked."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line, every command with its help."""
+    top = argparse.ArgumentParser(
+        prog="sriovctl",
+        description="Takes KVM servers to virtual machines whose network cards are SR-IOV "
+        "virtual functions of two ports, and keeps them so.",
+        epilog="Exit codes: 0 as wanted, 1 failed, 2 bad usage or rack file, 3 differs, "
+        "4 blocked by something in use.",
+    )
+    top.add_argument("--debug", action="store_true", help="show a traceback with an error")
+    top.add_argument(
+        "--ssh-config",
+        metavar="FILE",
+        default=os.environ.get("SRIOVCTL_SSH_CONFIG"),
+        help="ssh configuration for remote hosts (default: $SRIOVCTL_SSH_CONFIG, ~/.ssh/config)",
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    _show(commands)
+    _check(commands)
+    _plan(commands)
+    _apply(commands)
+    _init(commands)
+    _schema(commands)
+    from sriovctl.lab.commands import add_parser
+
+    add_parser(commands)
+    completion = commands.add_parser("completion", help="completion for a shell")
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.set_defaults(run=_completion)
+    return top
+
+
+_Commands = argparse._SubParsersAction  # the type has no public name (typeshed argparse.pyi)
+
+
+def _show(commands: _Commands[argparse.ArgumentParser]) -> None:
+    show = commands.add_parser(
+        "show",
+        help="the whole chain of a host as it is",
+        description="Probes a host once and shows its IOMMU, PFs, VFs and who holds them, pools "
+        "and VMs. Changes nothing.",
+    )
+    show.add_argument("host", nargs="?", help="user@host[:port]; this machine if left out")
+    _rack_option(show)
+    _limit(show)
+    _json(show)
+    show.set_defaults(run=_verb("show"))
+
+
+def _check(commands: _Commands[argparse.ArgumentParser]) -> None:
+    check = commands.add_parser(
+        "check",
+        help="is every host as the rack file wants it?",
+        description="Exit code 0: as wanted. 3: something differs or cannot be. 4: blocked by "
+        "something in use. Changes nothing.",
+    )
+    check.add_argument("rack", help="rack file")
+    _limit(check)
+    _json(check)
+    check.set_defaults(run=_verb("check"))
+
+
+def _plan(commands: _Commands[argparse.ArgumentParser]) -> None:
+    plan = commands.add_parser(
+        "plan",
+        help="what apply would do, and why",
+        description="Shows every step with its reason. Exit code 0: nothing to do. 3: there is. "
+        "4: blocked by something in use. Changes nothing.",
+    )
+    plan.add_argument("rack", help="rack file")
+    _limit(plan)
+    form = plan.add_mutually_exclusive_group()
+    _json(form)
+    form.add_argument(
+        "--script", action="store_true", help="the sh script that apply would run, to read or carry"
+    )
+    plan.add_argument("-o", "--output", metavar="FILE", help="save the plan for apply")
+    plan.set_defaults(run=_verb("plan"))
+
+
+def _apply(commands: _Commands[argparse.ArgumentParser]) -> None:
+    apply = commands.add_parser(
+        "apply",
+        help="make hosts as the rack file wants them",
+        description="All steps of a host, or none: what fails is undone. Run again at any moment, "
+        "it goes on from what is; with nothing to do it writes nothing.",
+    )
+    apply.add_argument("file", help="rack file, or a plan saved by plan -o")
+    _limit(apply)
+    apply.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        choices=IMPACTS,
+        help="let steps through that do this to running VMs",
+    )
+    apply.add_argument(
+        "--confirm-timeout",
+        type=float,
+        default=60,
+        metavar="S",
+        help="a remote host undoes a change of its ports if it is not reached again within this "
+        "many seconds (default: 60)",
+    )
+    apply.add_argument(
+        "--stage-timeout",
+        type=float,
+        default=600,
+        metavar="S",
+        help="how long to follow a host's script before giving up on it (default: 600)",
+    )
+    _json(apply)
+    apply.set_defaults(run=_verb("apply"))
+
+
+def _init(commands: _Commands[argparse.ArgumentParser]) -> None:
+    init = commands.add_parser(
+        "init",
+        help="a first rack file, from a host as it is",
+        description="Prints a rack file whose plan against that host is empty.",
+    )
+    init.add_argument("host", nargs="?", help="user@host[:port]; this machine if left out")
+    init.add_argument("--rack-name", default="rack", metavar="NAME", help="(default: rack)")
+    init.set_defaults(run=_verb("init"))
+
+
+def _schema(commands: _Commands[argparse.ArgumentParser]) -> None:
+    schema = commands.add_parser("schema", help="JSON schema of what is read and printed")
+    schema.add_argument("kind", nargs="?", choices=("rack", "host", "plan"), default="rack")
+    schema.set_defaults(run=_verb("schema"))
+
+
+def _rack_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--rack", metavar="FILE", help="hosts of a rack file")
+
+
+def _limit(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--limit", action="append", metavar="HOST", help="only this host of the rack file"
+    )
+
+
+def _json(command: argparse._ActionsContainer) -> None:
+    command.add_argument("--json", action="store_true", help="for programs")
+
+
+def _verb(name: str) -> Callable[[argparse.Namespace], int]:
+    """A function of :mod:`sriovctl.verbs`, which is imported only when it is called."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        from sriovctl import verbs
+
+        code: int = getattr(verbs, name)(arguments)
+        return code
+
+    return run
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    import shtab
+
+    sys.stdout.write(shtab.complete(parser(), shell=arguments.shell))
+    return 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    :param words: the command line without the program's name; ``sys.argv`` if left out
+    :returns: the exit code: 0 as wanted, 1 failed, 2 bad usage or rack file, 3 differs, 4 blocked
+    """
+    arguments = parser().parse_args(words)
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except SriovctlError as error:
+        if arguments.debug:
+            raise
+        sys.stderr.write(f"sriovctl: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("sriovctl: interrupted\n")
+        return 130
+    except BrokenPipeError:
+        # whoever read the output has gone; the interpreter must not complain of it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

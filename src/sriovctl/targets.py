@@ -1,0 +1,131 @@
+"""Which hosts a command is about, and the way to each."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from sriovctl import rackfile
+from sriovctl.errors import SriovctlError, UsageError
+from sriovctl.planfile import SavedPlan
+from sriovctl.reach import LocalReach, Reach
+from sriovctl.wanted import HostWant
+
+T = TypeVar("T")
+
+HERE = "local"
+"""As ``address:`` in a rack file: the machine on which sriovctl runs."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A host, how it is reached, and what is wanted of it."""
+
+    name: str
+    address: str | None = None
+    """For ssh; None: the name. :data:`HERE`: this machine."""
+    port: int | None = None
+    user: str | None = None
+    want: HostWant | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Is it this machine? It is where the rack file says so, or its name is this host's."""
+        if self.address is not None:
+            return self.address == HERE
+        name = socket.gethostname()
+        return self.name in (name, name.partition(".")[0])
+
+
+def of_host(text: str | None) -> Target:
+    """A host as typed: ``[user@]name[:port]``, an IPv6 address in brackets; None: this machine.
+
+    :raises UsageError: it is nothing like that
+    """
+    if text is None:
+        return Target(name=socket.gethostname(), address=HERE)
+    match = re.fullmatch(r"(?:([^@\s]+)@)?(\[[0-9a-fA-F:.%]+\]|[^@:\s\[\]]+)(?::(\d{1,5}))?", text)
+    if match is None or match[2].startswith("-"):
+        raise UsageError(f"{text!r} is no host", "", "name it as [user@]name[:port]")
+    name = match[2].strip("[]")
+    return Target(name=name, port=int(match[3]) if match[3] else None, user=match[1])
+
+
+def of_rack(path: str, limit: Sequence[str] | None) -> tuple[Target, ...]:
+    """The hosts of a rack file, those of ``limit`` only where it is given.
+
+    :raises RackError: the file says what cannot be
+    :raises UsageError: a host that it does not have
+    """
+    wants = rackfile.wants(Path(path), limit)
+    hosts = rackfile.load(Path(path)).hosts
+    return tuple(
+        Target(
+            name=want.name,
+            address=hosts[want.name].address,
+            port=hosts[want.name].port,
+            user=hosts[want.name].user,
+            want=want,
+        )
+        for want in wants
+    )
+
+
+def of_plan(saved: SavedPlan) -> Target:
+    """The host that a saved plan was made for."""
+    return Target(
+        name=saved.want.name,
+        address=saved.address,
+        port=saved.port,
+        user=saved.user,
+        want=saved.want,
+    )
+
+
+def each(
+    targets: Sequence[Target],
+    work: Callable[[Reach, Target], T],
+    *,
+    ssh_config: str | None = None,
+    need_root: bool = True,
+) -> dict[str, T | SriovctlError]:
+    """Do some work on every host, remote ones at the same time.
+
+    :param work: gets the way to the host; what it returns or raises is the host's result
+    :param ssh_config: file, for remote hosts
+    :param need_root: False for looking only
+    :returns: by host name, in the targets' order
+    """
+    results: dict[str, T | SriovctlError] = {}
+    remote = [target for target in targets if not target.is_here]
+    if remote:
+        # first of all, since it makes the standard library's sockets cooperative
+        from sriovctl import fleet
+
+        by_name = {target.name: target for target in remote}
+        results.update(
+            fleet.run_each(
+                [
+                    fleet.Address(
+                        name=target.name,
+                        hostname=target.address or target.name,
+                        port=target.port,
+                        user=target.user,
+                    )
+                    for target in remote
+                ],
+                lambda reach: work(reach, by_name[reach.name]),
+                ssh_config=ssh_config,
+            )
+        )
+    for target in targets:
+        if target.is_here:
+            try:
+                results[target.name] = work(LocalReach(target.name, need_root=need_root), target)
+            except SriovctlError as error:
+                results[target.name] = error
+    return {target.name: results[target.name] for target in targets}

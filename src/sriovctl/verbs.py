@@ -1,0 +1,227 @@
+"""What the commands do: get the facts, have them drawn or carried out, give the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from sriovctl import chain, planfile, reconcile, targets
+from sriovctl.errors import SriovctlError, UsageError
+from sriovctl.host import HostState
+from sriovctl.plan import Impact, Plan, Severity
+from sriovctl.reach import Reach
+from sriovctl.stagerun import Timeouts
+from sriovctl.targets import Target
+from sriovctl.transaction import compile_stage
+
+T = TypeVar("T")
+
+DIFFERS = 3
+BLOCKED = 4
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """``sriovctl show``: each host's chain as one probe found it."""
+    if arguments.rack is not None and arguments.host is not None:
+        raise UsageError(
+            "both a host and --rack", "", "show a host of the rack with --rack FILE --limit HOST"
+        )
+    if arguments.rack is not None:
+        hosts = targets.of_rack(arguments.rack, arguments.limit)
+    else:
+        hosts = (targets.of_host(arguments.host),)
+    results = targets.each(hosts, _look, ssh_config=arguments.ssh_config, need_root=False)
+    states, code = _successes(results)
+    if arguments.json:
+        _print_json({name: state.model_dump(mode="json") for name, state in states.items()})
+        return code
+    from sriovctl.view.tables import print_host
+
+    for state in states.values():
+        print_host(state)
+    return code
+
+
+def _look(reach: Reach, target: Target) -> HostState:
+    return reconcile.look(reach)
+
+
+def _plans(arguments: argparse.Namespace) -> tuple[tuple[Target, ...], dict[str, Plan], int]:
+    hosts = targets.of_rack(arguments.rack, arguments.limit)
+
+    def work(reach: Reach, target: Target) -> Plan:
+        assert target.want is not None
+        return chain.plan(target.want, reconcile.look(reach))
+
+    results = targets.each(hosts, work, ssh_config=arguments.ssh_config, need_root=False)
+    plans, code = _successes(results)
+    return hosts, plans, code or max((_exit_code(plan) for plan in plans.values()), default=0)
+
+
+def _exit_code(plan: Plan) -> int:
+    if plan.of(Severity.BLOCKED):
+        return BLOCKED
+    return DIFFERS if plan.steps or plan.of(Severity.ERROR) else 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """``sriovctl check``: does anything differ, and what was found."""
+    _, plans, code = _plans(arguments)
+    if arguments.json:
+        _print_json({name: plan.model_dump(mode="json") for name, plan in plans.items()})
+        return code
+    from sriovctl.view.plans import print_check
+
+    for plan in plans.values():
+        print_check(plan)
+    return code
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    """``sriovctl plan``: every step with its reason, or the script, or a file for apply."""
+    hosts, plans, code = _plans(arguments)
+    if arguments.output is not None:
+        _save(arguments.output, hosts, plans)
+    if arguments.script:
+        for made in plans.values():
+            for stage in made.stages:
+                sys.stdout.write(compile_stage(stage, host=made.host))
+    elif arguments.json:
+        _print_json({name: made.model_dump(mode="json") for name, made in plans.items()})
+    else:
+        from sriovctl.view.plans import print_plan
+
+        for made in plans.values():
+            print_plan(made)
+    return code
+
+
+def _save(output: str, hosts: tuple[Target, ...], plans: Mapping[str, Plan]) -> None:
+    text = planfile.save(
+        planfile.SavedPlan(
+            want=target.want,
+            plan=plans[target.name],
+            digest=plans[target.name].digest,
+            address=target.address,
+            port=target.port,
+            user=target.user,
+        )
+        for target in hosts
+        if target.want is not None and target.name in plans
+    )
+    path = Path(output)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, "utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UsageError(f"cannot write {output}: {error.strerror}", "", "name another file") from (
+            error
+        )
+
+
+def apply(arguments: argparse.Namespace) -> int:
+    """``sriovctl apply``: make hosts as wanted, from a rack file or a saved plan."""
+    saved = _saved_plans(arguments.file)
+    if saved is None:
+        hosts = targets.of_rack(arguments.file, arguments.limit)
+        expected = {}
+    else:
+        hosts = tuple(targets.of_plan(one) for one in saved)
+        expected = {one.want.name: one.plan for one in saved}
+        if arguments.limit:
+            unknown = sorted(set(arguments.limit) - set(expected))
+            if unknown:
+                raise UsageError(
+                    f"no plan for {', '.join(unknown)} in {arguments.file}",
+                    f"it has plans for: {', '.join(expected)}",
+                    "name one of these",
+                )
+            hosts = tuple(target for target in hosts if target.name in arguments.limit)
+    from sriovctl.observer import Silent
+    from sriovctl.view.progress import Progress
+
+    observer = Silent() if arguments.json else Progress(tuple(target.name for target in hosts))
+
+    def work(reach: Reach, target: Target) -> reconcile.Outcome:
+        assert target.want is not None
+        return reconcile.apply(
+            reach,
+            target.want,
+            allow=frozenset(Impact(word) for word in arguments.allow),
+            observer=observer,
+            confirm_s=round(arguments.confirm_timeout),
+            timeouts=Timeouts(stage_s=arguments.stage_timeout),
+            expected=expected.get(target.name),
+        )
+
+    results = targets.each(hosts, work, ssh_config=arguments.ssh_config)
+    outcomes, code = _successes(results)
+    if arguments.json:
+        _print_json(
+            {
+                name: {
+                    "changed": outcome.changed,
+                    "seconds": round(outcome.seconds, 3),
+                    "steps": [step.title for step in outcome.plan.steps],
+                    "findings": [f.model_dump(mode="json") for f in outcome.plan.findings],
+                }
+                for name, outcome in outcomes.items()
+            }
+        )
+    return code
+
+
+def _saved_plans(file: str) -> tuple[planfile.SavedPlan, ...] | None:
+    """The plans of a plan file; None for any other file, which is taken for a rack file."""
+    try:
+        with Path(file).open("rb") as stream:
+            is_json = stream.read(64).lstrip().startswith(b"{")
+        if not is_json:
+            return None
+        return planfile.load(Path(file).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def init(arguments: argparse.Namespace) -> int:
+    """``sriovctl init``: a first rack file from a host as it is."""
+    from sriovctl.adopt import rack_from
+
+    target = targets.of_host(arguments.host)
+    results = targets.each((target,), _look, ssh_config=arguments.ssh_config, need_root=False)
+    states, code = _successes(results)
+    for state in states.values():
+        sys.stdout.write(rack_from(state, arguments.rack_name))
+    return code
+
+
+def schema(arguments: argparse.Namespace) -> int:
+    """``sriovctl schema``: JSON schema of a rack file, of show --json or of plan --json."""
+    from sriovctl.schema import schema as text
+
+    sys.stdout.write(text(arguments.kind))
+    return 0
+
+
+def _successes(results: Mapping[str, T | SriovctlError]) -> tuple[dict[str, T], int]:
+    """What worked, and the exit code of what did not, each error said on standard error."""
+    fine: dict[str, T] = {}
+    code = 0
+    for name, result in results.items():
+        if isinstance(result, SriovctlError):
+            sys.stderr.write(f"sriovctl: {result}\n")
+            code = max(code, result.exit_code)
+        else:
+            fine[name] = result
+    return fine, code
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,86 @@
+"""Plans and findings as a person reads them."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from sriovctl.plan import Finding, Impact, Plan, Severity, Stage
+
+_STYLES = {
+    Severity.INFO: "cyan",
+    Severity.WARNING: "yellow",
+    Severity.ERROR: "bold red",
+    Severity.BLOCKED: "bold magenta",
+}
+
+
+def print_plan(plan: Plan, console: Console | None = None) -> None:
+    """A host's plan: stages, steps with reasons, findings, and how it stands."""
+    out = console or Console(highlight=False)
+    out.print(Text(printable(plan.host), style="bold"))
+    for stage in plan.stages:
+        _print_stage(stage, out)
+    print_findings(plan.findings, out)
+    out.print(_standing(plan))
+
+
+def print_check(plan: Plan, console: Console | None = None) -> None:
+    """A host's findings, and what differs in a line each."""
+    out = console or Console(highlight=False)
+    out.print(Text(printable(plan.host), style="bold"))
+    for step in plan.steps:
+        out.print(Text(f"  differs  {printable(step.title)}: {printable(step.reason)}"))
+    print_findings(plan.findings, out)
+    out.print(_standing(plan))
+
+
+def _print_stage(stage: Stage, out: Console) -> None:
+    out.print(
+        Text(f"  {printable(stage.title)}: {_count(len(stage.steps), 'step')}, one transaction")
+    )
+    width = len(str(len(stage.steps)))
+    for number, step in enumerate(stage.steps, 1):
+        line = Text(f"  {number:>{width}}  ")
+        line.append(f"{step.link:<7}", style="dim")
+        line.append(printable(step.title))
+        if step.impact is not Impact.NONE:
+            feels = f" for {', '.join(map(printable, step.affects))}" if step.affects else ""
+            line.append(f"  [{step.impact.value}{feels}]", style="yellow")
+        out.print(line)
+        out.print(Text(f"  {'':>{width}}         {printable(step.reason)}", style="dim"))
+
+
+def print_findings(findings: tuple[Finding, ...], out: Console) -> None:
+    """Each finding with its meaning and its mend, the gravest first."""
+    order = list(Severity)
+    for finding in sorted(findings, key=lambda f: -order.index(f.severity)):
+        line = Text(f"  {finding.severity.value:<8} ", style=_STYLES[finding.severity])
+        line.append(printable(finding.found), style="default not bold")
+        out.print(line)
+        for label, text in (("means", finding.means), ("mend", finding.mend)):
+            if text:
+                out.print(Text(f"           {label + ':':<6} {printable(text)}"))
+
+
+def _standing(plan: Plan) -> Text:
+    if plan.of(Severity.BLOCKED):
+        return Text("blocked: apply would change nothing", style="bold magenta")
+    if plan.of(Severity.ERROR):
+        return Text("cannot be: apply would change nothing", style="bold red")
+    if plan.empty:
+        return Text("as wanted: nothing to do", style="green")
+    worst = max((step.impact for step in plan.steps), key=lambda i: i.rank)
+    impact = "" if worst is Impact.NONE else f", worst impact {worst.value}"
+    return Text(f"{_count(len(plan.steps), 'step')} to do{impact}", style="bold")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def printable(text: str) -> str:
+    """Names from hosts and files, without what a terminal would take for orders."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
