@@ -24,7 +24,10 @@ class Observer(Protocol):
         """The connection went in mid-run; the host is being sought again."""
 
     def finished(self, host: str, changed: bool, seconds: float) -> None:
-        """The host is as wanted."""
+        """The host is as wanted: the last word of it, unless it failed."""
+
+    def failed(self, host: str, error: BaseException) -> None:
+        """The host is given up: the last word of it. The error itself goes its own way."""
 
 
 class Silent:
@@ -43,4 +46,7 @@ class Silent:
         """Nothing."""
 
     def finished(self, host: str, changed: bool, seconds: float) -> None:
+        """Nothing."""
+
+    def failed(self, host: str, error: BaseException) -> None:
         """Nothing."""

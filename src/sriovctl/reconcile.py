@@ -78,23 +78,28 @@ def apply(
     began = time.monotonic()
     done: list[Stage] = []
     first: Plan | None = None
-    while True:
-        plan = planner(want, look(reach, timeout_s=timeouts.probe_s))
-        if first is None:
-            first = plan
-            if expected is not None:
-                check_expected(plan, expected)
-        observer.planned(reach.name, plan)
-        check_permitted(plan, allow)
-        if plan.empty:
-            outcome = Outcome(reach.name, first, tuple(done), time.monotonic() - began)
-            observer.finished(outcome.host, outcome.changed, outcome.seconds)
-            return outcome
-        stage = plan.stages[0]
-        _check_progress(reach.name, stage, done)
-        wait = confirm_s if reach.remote and may_cut_off(stage) else 0
-        run_stage(reach, stage, confirm_s=wait, observer=observer, timeouts=timeouts)
-        done.append(stage)
+    try:
+        while True:
+            plan = planner(want, look(reach, timeout_s=timeouts.probe_s))
+            if first is None:
+                first = plan
+                if expected is not None:
+                    check_expected(plan, expected)
+            observer.planned(reach.name, plan)
+            check_permitted(plan, allow)
+            if plan.empty:
+                break
+            stage = plan.stages[0]
+            _check_progress(reach.name, stage, done)
+            wait = confirm_s if reach.remote and may_cut_off(stage) else 0
+            run_stage(reach, stage, confirm_s=wait, observer=observer, timeouts=timeouts)
+            done.append(stage)
+    except BaseException as error:
+        observer.failed(reach.name, error)
+        raise
+    outcome = Outcome(reach.name, first, tuple(done), time.monotonic() - began)
+    observer.finished(outcome.host, outcome.changed, outcome.seconds)
+    return outcome
 
 
 def may_cut_off(stage: Stage) -> bool:

@@ -117,8 +117,9 @@ def run_stage(
     :raises TransactionError: a step failed; says whether everything was undone
     """
     host = reach.name
-    script = compile_stage(stage, host=host, confirm_s=confirm_s)
     name = transaction_id(stage_digest(stage, host=host), secrets.token_hex(4))
+    # the very text that plan --script prints; the confirmation is asked for from outside it
+    script = launcher(compile_stage(stage, host=host), name, confirm_s=confirm_s)
     watch = _Watch(lambda event: observer.event(host, stage, event))
 
     def then(event: Event) -> None:
@@ -129,7 +130,7 @@ def run_stage(
 
     observer.stage_started(host, stage)
     try:
-        reach.run(launcher(script, name), timeout_s=timeouts.stage_s, on_line=watch.source(then))
+        reach.run(script, timeout_s=timeouts.stage_s, on_line=watch.source(then))
     except _SettledError:
         pass
     except OverdueError as error:

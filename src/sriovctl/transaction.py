@@ -204,12 +204,14 @@ def compile_stage(stage: Stage, *, host: str, confirm_s: int = 0) -> str:
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-def launcher(script: str, name: str) -> str:
+def launcher(script: str, name: str, *, confirm_s: int | None = None) -> str:
     """A script for ``sh -s`` that stores a compiled script on the host and launches it.
 
     :param script: what :func:`compile_stage` gave
     :param name: the transaction's id, never used before: :func:`transaction_id`
+    :param confirm_s: in place of what the script was compiled with
     """
+    confirm = "" if confirm_s is None else f"SRIOVCTL_CONFIRM_S={confirm_s:d} "
     end = f"END_{hashlib.sha256(script.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
     return f"""{_place(name)}
 umask 077
@@ -226,7 +228,7 @@ cat >"$dir/script" <<'{end}' || {{
 }}
 mkfifo "$dir/steps" "$dir/alive" "$dir/confirm" || not_begun "cannot make pipes in $dir"
 exec 7<>"$dir/steps" 8<>"$dir/alive"
-exec sh "$dir/script" launch
+{confirm}exec sh "$dir/script" launch
 """
 
 

@@ -1,0 +1,172 @@
+"""How an apply goes on: a line a step; on a terminal also what is being done right now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from sriovctl.plan import Plan, Stage
+from sriovctl.transaction import (
+    ConfirmAnswer,
+    ConfirmWait,
+    Ended,
+    Event,
+    StepDone,
+    StepFailed,
+    StepStarted,
+    TookOver,
+    UndoDone,
+    UndoFailed,
+)
+from sriovctl.view.plans import print_findings, printable
+
+REFRESH_PER_S = 5
+"""How often the seconds of what is being done are drawn anew."""
+
+
+@dataclass
+class _Busy:
+    """What a host is doing now."""
+
+    doing: str
+    since: float
+
+
+class Progress:
+    """An :class:`sriovctl.observer.Observer` that draws."""
+
+    def __init__(self, hosts: Sequence[str], console: Console | None = None) -> None:
+        """
+        :param hosts: all that it will be told of; where there are several, lines bear their names
+        """
+        self._console = console or Console(highlight=False, soft_wrap=True)
+        self._hosts = tuple(hosts)
+        self._width = max((len(printable(host)) for host in hosts), default=0)
+        self._busy: dict[str, _Busy] = {}
+        self._ends: dict[str, str] = {}
+        self._told: set[str] = set()
+        self._live: Live | None = None
+
+    def planned(self, host: str, plan: Plan) -> None:
+        """Findings once, at the first plan; those that stop the run come with its error."""
+        if host in self._told:
+            return
+        self._told.add(host)
+        if plan.findings:
+            if len(self._hosts) > 1:
+                self._say(host, Text("findings"))
+            print_findings(plan.findings, self._console)
+
+    def stage_started(self, host: str, stage: Stage) -> None:
+        """Its title, and how many steps there are."""
+        count = len(stage.steps)
+        steps = f"{count} step" + ("" if count == 1 else "s")
+        self._say(host, Text(f"{printable(stage.title)}: {steps}", style="bold"))
+        self._doing(host, "sending the script")
+
+    def event(self, host: str, stage: Stage, event: Event) -> None:
+        """A line for what is done or failed; what has begun is drawn while it lasts."""
+        match event:
+            case StepStarted():
+                self._doing(host, _step(stage, event.step))
+            case StepDone():
+                self._say(host, _line(stage, event.step, event.seconds, "done", "green"))
+            case StepFailed():
+                how = "refused" if event.refused else "failed"
+                self._say(host, _line(stage, event.step, event.seconds, how, "bold red"))
+                self._say(host, Text(f"  {printable(event.text)}"))
+                self._doing(host, "undoing")
+            case UndoDone():
+                self._say(host, _line(stage, event.step, event.seconds, "undone", "yellow"))
+            case UndoFailed():
+                self._say(host, _line(stage, event.step, event.seconds, "undo failed", "bold red"))
+                self._say(host, Text(f"  {printable(event.text)}"))
+            case TookOver():
+                self._say(
+                    host, Text(f"an earlier run (pid {event.pid}) died; going on from what is")
+                )
+            case ConfirmWait():
+                self._doing(host, f"reaching it again, or it undoes all after {event.seconds} s")
+            case ConfirmAnswer():
+                said = "reached again" if event.answer == "accepted" else "reached again too late"
+                self._say(host, Text(said))
+            case Ended():
+                self._idle(host)
+                if event.state == "undone":
+                    self._say(host, Text("everything was undone", style="yellow"))
+
+    def lost(self, host: str, why: str) -> None:
+        """Said, and the seconds of looking for it drawn."""
+        self._say(host, Text(printable(why), style="yellow"))
+        self._doing(host, "looking for it")
+
+    def finished(self, host: str, changed: bool, seconds: float) -> None:
+        """The host's last line."""
+        done = "as wanted now" if changed else "as wanted: nothing to do"
+        self._say(host, Text(f"{done} ({seconds:.1f} s)", style="green"), always_named=True)
+        self._last_word(host, "changed" if changed else "as wanted before")
+
+    def failed(self, host: str, error: BaseException) -> None:
+        """Nothing but the count: the error itself is told by who gets it."""
+        self._last_word(host, "failed")
+
+    def _last_word(self, host: str, how: str) -> None:
+        self._idle(host)
+        self._ends[host] = how
+        if len(self._hosts) > 1 and len(self._ends) == len(self._hosts):
+            ends = list(self._ends.values())
+            counts = ", ".join(f"{ends.count(end)} {end}" for end in dict.fromkeys(sorted(ends)))
+            self._console.print(Text(f"{len(ends)} hosts: {counts}", style="bold"))
+
+    def _say(self, host: str, text: Text, *, always_named: bool = False) -> None:
+        name = printable(host)
+        if len(self._hosts) > 1 or always_named:
+            text = Text.assemble((f"{name:<{self._width}}  ", "cyan"), text)
+        self._console.print(text)
+
+    def _doing(self, host: str, what: str) -> None:
+        self._busy[host] = _Busy(what, time.monotonic())
+        if self._live is None and self._console.is_terminal:
+            self._live = Live(
+                console=self._console,
+                get_renderable=self._now,
+                refresh_per_second=REFRESH_PER_S,
+                transient=True,
+            )
+            self._live.start()
+
+    def _idle(self, host: str) -> None:
+        self._busy.pop(host, None)
+        if self._live is not None and not self._busy:
+            self._live.stop()
+            self._live = None
+
+    def _now(self) -> RenderableType:
+        now = time.monotonic()
+        # as many as leave room for what was said; the others show once these are done
+        most = max(1, self._console.size.height // 2)
+        lines = [
+            Text(f"{printable(host):<{self._width}}  {busy.doing} … {now - busy.since:.0f} s")
+            for host, busy in list(self._busy.items())[:most]
+        ]
+        if len(self._busy) > most:
+            lines.append(Text(f"and {len(self._busy) - most} hosts more"))
+        return Group(*lines)
+
+
+def _step(stage: Stage, number: int) -> str:
+    title = stage.steps[number - 1].title if 0 < number <= len(stage.steps) else ""
+    width = len(str(len(stage.steps)))
+    return f"{number:>{width}}/{len(stage.steps)}  {printable(title)}"
+
+
+def _line(stage: Stage, number: int, seconds: float, how: str, style: str) -> Text:
+    line = Text(f"{_step(stage, number)}  ")
+    line.append(how, style=style)
+    line.append(f" {seconds:.2f} s", style="dim")
+    return line
