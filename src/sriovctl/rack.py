@@ -121,7 +121,9 @@ PortOrCount = Annotated[Port, BeforeValidator(_port_of_count, json_schema_input_
 class Host(Written):
     """A KVM server."""
 
-    address: Address | None = Field(None, description="for ssh; the host's name if left out")
+    address: Address | None = Field(
+        None, description="for ssh; the host's name if left out; local: this machine"
+    )
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(None, description="for ssh")
     user: UserName | None = Field(None, description="for ssh; sudo is used where it is not root")
     pfs: Annotated[dict[PortName, PortOrCount], WrapValidator(_no_twins)] = Field(
@@ -157,7 +159,7 @@ class Guest(Written):
         "relative to the rack file, without SR-IOV cards",
     )
     autostart: bool | None = Field(None, description="started with the host; left as it is if not")
-    running: bool | None = Field(None, description="should it run now; left as it is if not")
+    running: bool | None = Field(None, description="true: started if it does not run")
 
 
 GuestOrNothing = Annotated[
