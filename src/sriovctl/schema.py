@@ -6,7 +6,7 @@ Published in docs/schema; tests/unit/test_schema.py keeps those files fresh.
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from sriovctl.errors import UsageError
 
@@ -47,4 +47,4 @@ def schema(kind: str) -> str:
     """
     if kind not in KINDS:
         raise UsageError(f"there is no schema {kind!r}", "", f"ask for one of {', '.join(KINDS)}")
-    return json.dumps(schema_of(cast(Kind, kind)), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(schema_of(kind), indent=2, ensure_ascii=False) + "\n"
