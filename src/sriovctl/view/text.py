@@ -1,0 +1,96 @@
+"""Words for a screen: names made harmless, figures with units, tables without noise."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, RenderableType
+from rich.segment import Segment, Segments
+from rich.table import Table
+from rich.text import Text
+
+HEADING = "bold"
+QUIET = "dim"
+GOOD = "green"
+WARN = "yellow"
+BAD = "red"
+NOTHING = "–"
+PIPED_WIDTH = 120
+"""Columns where there is no terminal to ask: wide enough that no row of a usual host is folded."""
+
+Cell = str | Text
+
+
+def screen(*, color: bool | None = None, width: int | None = None) -> Console:
+    """A console on standard output.
+
+    :param color: None for colour on a terminal only (rich also heeds NO_COLOR)
+    :param width: columns; None for the terminal's, or :data:`PIPED_WIDTH` where there is none
+    """
+    console = Console(highlight=False, soft_wrap=False, markup=False, emoji=False)
+    if width is None and not console.is_terminal:
+        width = PIPED_WIDTH
+    return Console(
+        highlight=False,
+        markup=False,
+        emoji=False,
+        width=width,
+        no_color=None if color is None else not color,
+    )
+
+
+def put(console: Console, content: RenderableType) -> None:
+    """Print without the blanks that a table leaves at the ends of its lines."""
+    for line in console.render_lines(content, pad=False):
+        kept = list(line)
+        while kept and not kept[-1].text.strip():
+            kept.pop()
+        if kept:
+            kept[-1] = Segment(kept[-1].text.rstrip(), kept[-1].style)
+        console.print(Segments([*kept, Segment.line()]), end="")
+
+
+def harmless(text: str) -> str:
+    """A name as it can be shown: what a terminal would act on is written as an escape.
+
+    Control characters, and the invisible ones that turn the writing direction or join letters
+    (Unicode categories Cc, Cf, Cs, Zl and Zp), can make a screen lie.
+    """
+    return "".join(
+        char if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else _escape(char)
+        for char in text
+    )
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: str = "") -> Table:
+    """A table without rules: headings, rows, columns two blanks apart.
+
+    :param right: headings of columns with figures, set to the right, blank-separated
+    """
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET)
+    flush = right.split()
+    for heading in headings:
+        grid.add_column(
+            heading,
+            justify="right" if heading in flush else "left",
+            overflow="fold",
+            no_wrap=heading in ("PCI address", "MAC", "VF"),
+        )
+    for row in rows:
+        grid.add_row(*(cell if isinstance(cell, Text) else Text(harmless(cell)) for cell in row))
+    return grid
+
+
+def speed(mbits: int) -> str:
+    """A link's speed from Mbit/s: ``1 Gbit/s``, ``100 Mbit/s``."""
+    return f"{mbits / 1000:g} Gbit/s" if mbits >= 1000 else f"{mbits} Mbit/s"
+
+
+def count(number: int, one: str, many: str) -> str:
+    """``1 VF``, ``7 VFs``."""
+    return f"{number} {one if number == 1 else many}"
