@@ -183,7 +183,8 @@ class System(Frozen):
     libvirt: bool
     """A libvirt daemon listens, or systemd listens for it."""
     managers: tuple[str, ...] = ()
-    """Files of network managers that set SR-IOV on a PF: ``netplan /etc/netplan/x.yaml: em1``."""
+    """Files of others that set SR-IOV, with the PFs they name, or the line where they name none:
+    ``netplan /etc/netplan/x.yaml: em1``."""
 
 
 class HostState(Frozen):

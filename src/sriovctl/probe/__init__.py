@@ -33,7 +33,7 @@ def parse(text: str) -> HostState:
     pfs, ports = read_cards(sections, devices)
     libvirt = read_libvirt(sections, devices)
     return HostState(
-        system=read_system(sections),
+        system=read_system(sections, pfs),
         kernel=read_kernel(sections),
         pfs=pfs,
         ports=ports,

@@ -79,6 +79,9 @@ def _documents(sections: Sections) -> _Documents:
         (folder, f"a file in {folder}", lines) for folder, lines in sections.named_with("xml")
     ]
     for folder, path, lines in texts:
+        if not any(line.strip() for line in lines):
+            # it went away between being listed and being read, or may not be read
+            continue
         definition = folder in (DEFINITIONS, NETWORK_DEFINITIONS)
         try:
             root = _parse(lines)

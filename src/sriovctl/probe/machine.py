@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import Literal
 
-from sriovctl.host import Kernel, KernelEntry, Process, System, VfioUser
+from sriovctl.host import PF, Kernel, KernelEntry, Process, System, VfioUser
 from sriovctl.probe.cards import UPPER_LINE
 from sriovctl.probe.sections import Sections
 
@@ -27,8 +27,11 @@ MANAGERS: tuple[tuple[str, str], ...] = (
 )
 
 
-def read_system(sections: Sections) -> System:
-    """The host's software."""
+def read_system(sections: Sections, pfs: tuple[PF, ...]) -> System:
+    """The host's software.
+
+    :param pfs: whose names, MAC addresses and drivers are looked for where others set SR-IOV
+    """
     facts = sections.facts("system")
     etc = sections.by_file("etc")
     pretty = next((line for line in etc.get("/etc/os-release", []) if "PRETTY_NAME" in line), "")
@@ -40,22 +43,36 @@ def read_system(sections: Sections) -> System:
         root=facts.get("root") == ["1"],
         tools=tuple(facts.get("tool", [])),
         libvirt="libvirt" in facts,
-        managers=_managers(etc),
+        managers=_managers(etc, pfs),
     )
 
 
-def _managers(etc: dict[str, list[str]]) -> tuple[str, ...]:
+def _managers(etc: dict[str, list[str]], pfs: tuple[PF, ...]) -> tuple[str, ...]:
     found = []
     for path, lines in etc.items():
         manager = next((name for name, folder in MANAGERS if path.startswith(folder)), None)
         if manager is None or "sriovctl" in path:
             continue
-        said = [line.strip() for line in lines if FOREIGN_SRIOV.search(line)]
-        said = [line for line in said if not line.startswith(("#", ";"))]
-        # a section's heading says something only where no value follows it
-        values = [line for line in said if not line.startswith("[")]
-        found += [f"{manager} {path}: {line}" for line in dict.fromkeys(values or said)]
+        said = [line for line in lines if not line.lstrip().startswith(("#", ";"))]
+        setting = [line.strip() for line in said if FOREIGN_SRIOV.search(line)]
+        if setting:
+            ports = _ports_in("\n".join([path, *said]), pfs)
+            found.append(f"{manager} {path}: {' '.join(ports) or setting[-1]}")
     return tuple(found)
+
+
+def _ports_in(text: str, pfs: tuple[PF, ...]) -> list[str]:
+    """Names of the PFs that a network manager's file speaks of, by name, MAC or driver."""
+    words = set(re.split(r"[\s/\"'=:,;$(){}\[\]]+", text))
+    # ifcfg-em1
+    words |= {word.removeprefix("ifcfg-") for word in words}
+    lowered = text.lower()
+    return [
+        pf.name
+        for pf in pfs
+        if pf.name is not None
+        and (pf.name in words or pf.driver in words or (pf.mac is not None and pf.mac in lowered))
+    ]
 
 
 def read_kernel(sections: Sections) -> Kernel:

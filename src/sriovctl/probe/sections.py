@@ -23,7 +23,7 @@ class Sections:
             raise ProbeError(
                 f"the host's answer to the probe begins with no probe's mark: {said[0][:200]!r}",
                 "the script did not run there, or something swallowed its output",
-                "run `sriovctl show --script | ssh HOST sh` and look at what it prints",
+                "log in there by hand: a shell for the user must run sh, and grep must be there",
             )
         # "\n" only: str.splitlines() would cut at the odd separators that names may contain
         lines = text[first.end() :].split("\n")

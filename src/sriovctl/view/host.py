@@ -236,6 +236,8 @@ def _holder(state: HostState, vf: VF, roomy: bool) -> Text:
         return Text.assemble(harmless(holder.name), (f" ({how})", QUIET))
     if holder is not None:
         return Text(harmless(f"{holder.kind}: {holder.name}"))
+    if not state.system.root:
+        return Text("not visible", style=QUIET)
     for vm in state.vms:
         if not vm.running and any(nic.pci == vf.pci for nic in vm.nics):
             return Text(harmless(f"free; {vm.name} names it, not running"), style=QUIET)
