@@ -198,7 +198,11 @@ def init(arguments: argparse.Namespace) -> int:
     results = targets.each((target,), _look, ssh_config=arguments.ssh_config, need_root=False)
     states, code = _successes(results)
     for state in states.values():
-        sys.stdout.write(rack_from(state, arguments.rack_name))
+        away = None if target.is_here or target.name == state.system.hostname else target.name
+        text = rack_from(
+            state, arguments.rack_name, address=away, port=target.port, user=target.user
+        )
+        sys.stdout.write(text)
     return code
 
 

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sriovctl.plan import Finding, Severity
-from sriovctl.view.text import BAD, QUIET, WARN, harmless, put
+from sriovctl.view.harmless import harmless
+from sriovctl.view.text import BAD, QUIET, WARN, put
 
 STYLES = {
     Severity.INFO: "cyan",

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from sriovctl.host import PF, VF, VM, HostState, KernelEntry, Pool, VMNic
 from sriovctl.view.findings import render_findings
+from sriovctl.view.harmless import harmless
 from sriovctl.view.notes import notes
 from sriovctl.view.text import (
     BAD,
@@ -21,7 +22,6 @@ from sriovctl.view.text import (
     WARN,
     Cell,
     count,
-    harmless,
     put,
     speed,
     table,

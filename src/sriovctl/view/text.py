@@ -1,14 +1,15 @@
-"""Words for a screen: names made harmless, figures with units, tables without noise."""
+"""Words for a screen: figures with units, tables without noise."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console, RenderableType
 from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
+
+from sriovctl.view.harmless import harmless
 
 HEADING = "bold"
 QUIET = "dim"
@@ -49,22 +50,6 @@ def put(console: Console, content: RenderableType) -> None:
         if kept:
             kept[-1] = Segment(kept[-1].text.rstrip(), kept[-1].style)
         console.print(Segments([*kept, Segment.line()]), end="")
-
-
-def harmless(text: str) -> str:
-    """A name as it can be shown: what a terminal would act on is written as an escape.
-
-    Control characters, and the invisible ones that turn the writing direction or join letters
-    (Unicode categories Cc, Cf, Cs, Zl and Zp), can make a screen lie.
-    """
-    return "".join(
-        char if unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else _escape(char)
-        for char in text
-    )
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: str = "") -> Table:

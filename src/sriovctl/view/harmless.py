@@ -1,0 +1,23 @@
+"""Names from hosts, as they can be shown."""
+
+from __future__ import annotations
+
+import unicodedata
+
+ACTING = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode categories that a terminal, a line or the writing direction obeys: control and format
+characters, surrogates, line and paragraph separators."""
+
+
+def harmless(text: str) -> str:
+    """A name as it can be shown: what a screen would act on is written as an escape.
+
+    >>> harmless("VM\\x1b[2J")
+    'VM\\\\x1b[2J'
+    """
+    return "".join(
+        char.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(char) in ACTING
+        else char
+        for char in text
+    )
