@@ -26,13 +26,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     commands = lab.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, run: _Run, summary: str) -> argparse.ArgumentParser:
-        parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        parser = commands.add_parser(
+            name, help=summary, description=summary[0].upper() + summary[1:] + "."
+        )
         parser.add_argument("--name", default="lab", help="which lab (default: lab)")
         parser.set_defaults(run=run)
         return parser
 
     up = command("up", _up, "build what is missing, boot, wait until it answers")
-    up.add_argument("--servers", type=int, default=1, metavar="N", help="KVM hosts, server-2 and up")
+    up.add_argument(
+        "--servers", type=int, default=1, metavar="N", help="KVM hosts, server-2 and up"
+    )
     up.add_argument("--peer", action="store_true", help="with server-1, a peer without SR-IOV")
     up.add_argument("--no-wait", action="store_true", help="do not wait for the servers")
 

@@ -39,7 +39,11 @@ def check_machine() -> str:
             "the servers' cables are taps",
             "modprobe tun; in a container, pass the device in",
         )
-    for tool, package in (("ip", "iproute2"), ("ssh", "openssh-client"), ("qemu-img", "qemu-utils")):
+    for tool, package in (
+        ("ip", "iproute2"),
+        ("ssh", "openssh-client"),
+        ("qemu-img", "qemu-utils"),
+    ):
         if shutil.which(tool) is None:
             raise SriovctlError(f"there is no {tool}", mend=f"scripts/setup (Debian: {package})")
     return machine.qemu_path()
@@ -116,9 +120,7 @@ def _make(name: str, wanted: tuple[Server, ...], qemu: str, progress: Progress) 
     return lab
 
 
-def _again(
-    lab: Lab, wanted: tuple[Server, ...], wait: bool, qemu: str, progress: Progress
-) -> Lab:
+def _again(lab: Lab, wanted: tuple[Server, ...], wait: bool, qemu: str, progress: Progress) -> Lab:
     """`lab up` on a lab that is there: start what is off, change nothing else."""
     if set(lab.servers) != set(wanted):
         has = ", ".join(server.name for server in lab.servers)
@@ -233,7 +235,9 @@ def power(lab: Lab, server: Server, order: str, graceful: bool, progress: Progre
             _start(lab, (server,), check_machine(), True, progress)
         elif process is None:
             if order == "reset":
-                raise UsageError(f"{server.name} is off", mend=f"sriovctl lab power {server.name} on")
+                raise UsageError(
+                    f"{server.name} is off", mend=f"sriovctl lab power {server.name} on"
+                )
             progress.say(f"{server.name} is off already")
         elif order == "reset":
             with machine.Monitor(folder) as monitor:
@@ -315,7 +319,5 @@ def target(lab: Lab, first: str, port: str | None) -> str:
         return first
     server = lab.server(first)
     if port is None:
-        raise UsageError(
-            f"{first} has two cables", mend=f"sriovctl lab cut {first} em1, or em2"
-        )
+        raise UsageError(f"{first} has two cables", mend=f"sriovctl lab cut {first} em1, or em2")
     return f"{server.name}/{server.port(port).name}"

@@ -19,7 +19,11 @@ chroot "$root" systemctl mask \
     NetworkManager-wait-online.service NetworkManager-dispatcher.service \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
     e2scrub_all.timer e2scrub_reap.service fstrim.timer getty@tty1.service \
-    systemd-firstboot.service
+    systemd-firstboot.service systemd-binfmt.service grub-common.service
+# What the first boot would do over: nothing. And one user manager for all logins of root.
+touch "$root/etc/.updated" "$root/var/.updated" "$root/etc/default/locale"
+mkdir -p "$root/var/lib/systemd/linger"
+touch "$root/var/lib/systemd/linger/root"
 cat >>"$root/etc/default/libvirt-guests" <<'END'
 # the lab: guests are shut down with their server, in parallel, and come back by autostart
 ON_BOOT=ignore
