@@ -232,7 +232,7 @@ fi
 section own
 set --
 for file in /etc/sriovctl/* /etc/sriovctl/*/* /etc/systemd/system/sriovctl*.service \
-  /etc/udev/rules.d/*sriovctl*; do
+  /etc/systemd/system/*.d/*sriovctl*.conf /etc/udev/rules.d/*sriovctl*; do
   if [ -f "$file" ]; then
     set -- "$@" "$file"
     printf 'file %s\n' "$file"
