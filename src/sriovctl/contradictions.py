@@ -24,7 +24,13 @@ def contradictions(rack: Rack) -> list[Wrong]:
     for index, switch in enumerate(rack.switches):
         if switch in rack.switches[:index]:
             wrong.append((("switches", index), f"switch {switch!r} is named twice"))
+    ways: dict[tuple[str, int | None], str] = {}
     for name, host in rack.hosts.items():
+        first = ways.setdefault((host.address or name, host.port), name)
+        if first != name:
+            wrong.append(
+                (("hosts", name, "address"), f"{name} and {first} are one host, two names")
+            )
         wrong += _ports(rack, name, host, owners)
     for name, host in rack.hosts.items():
         wrong += _vfs(name, host, owners)

@@ -305,6 +305,10 @@ BAD: dict[str, tuple[str | bytes, str]] = {
         HEAD + "vms: {v: {host: server-3}}\n",
         "6:17: vms.v.host: no host 'server-3' here; there are: server-2",
     ),
+    "one host, two names": (
+        "hosts:\n  s: {pfs: {a: 1}}\n  t: {address: s, pfs: {a: 1}}\n",
+        "3:16: hosts.t.address: t and s are one host, two names",
+    ),
     "no such switch": (
         "switches: [switch-1]\nhosts:\n  s:\n    pfs: {em1: {vfs: 7, switch: switch-2}}\n",
         "4:33: hosts.s.pfs.em1.switch: no switch 'switch-2' in switches; there are: switch-1",
