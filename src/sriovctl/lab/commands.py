@@ -73,6 +73,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     execute.add_argument("vm")
     execute.add_argument("command", nargs=argparse.REMAINDER)
 
+    wait = command("wait", _wait, "wait until VMs are up and answer")
+    wait.add_argument("vm", nargs="+")
+
     ping = command("ping", _ping, "ping from the switch (10.8.0.254)")
     ping.add_argument("address")
     ping.add_argument("-c", "--count", type=int, default=3)
@@ -152,30 +155,30 @@ def _console(arguments: argparse.Namespace) -> int:
 
 
 def _cut(arguments: argparse.Namespace) -> int:
-    from sriovctl.lab import lifecycle
+    from sriovctl.lab import cables
 
     lab = _load(arguments)
-    lab = lifecycle.cut(lab.name, lifecycle.target(lab, arguments.what, arguments.port))
+    lab = cables.cut(lab.name, cables.target(lab, arguments.what, arguments.port))
     _write(f"cut: {', '.join(lab.cuts)}")
     return 0
 
 
 def _mend(arguments: argparse.Namespace) -> int:
-    from sriovctl.lab import lifecycle
+    from sriovctl.lab import cables
 
     lab = _load(arguments)
-    what = lifecycle.target(lab, arguments.what, arguments.port) if arguments.what else None
-    lab = lifecycle.mend(lab.name, what)
+    what = cables.target(lab, arguments.what, arguments.port) if arguments.what else None
+    lab = cables.mend(lab.name, what)
     _write(f"cut: {', '.join(lab.cuts) or 'nothing'}")
     return 0
 
 
 def _power(arguments: argparse.Namespace) -> int:
-    from sriovctl.lab import lifecycle, progress
+    from sriovctl.lab import power, progress
 
     lab = _load(arguments)
     server = lab.server(arguments.server)
-    lifecycle.power(lab, server, arguments.order, arguments.graceful, progress.to_stderr())
+    power.press(lab.name, server, arguments.order, arguments.graceful, progress.to_stderr())
     return 0
 
 
@@ -191,6 +194,16 @@ def _exec(arguments: argparse.Namespace) -> int:
     sys.stdout.write(done.stdout)
     sys.stderr.write(done.stderr)
     return done.returncode
+
+
+def _wait(arguments: argparse.Namespace) -> int:
+    from sriovctl.lab import guest, progress
+
+    lab = _load(arguments)
+    for vm in arguments.vm:
+        with progress.to_stderr().part(f"{vm}: boots until its agent answers"):
+            guest.wait(lab, vm)
+    return 0
 
 
 def _ping(arguments: argparse.Namespace) -> int:

@@ -54,8 +54,8 @@ def _server(lab: Lab, server: Server) -> int:
 def _relay(line: socket.socket, keyboard: int) -> int:
     """Carry bytes both ways until Ctrl-], the end of input, or the server's end."""
     while True:
-        ready, _, _ = select.select([line, keyboard], [], [])
-        if line in ready:
+        ready, _, _ = select.select([line.fileno(), keyboard], [], [])
+        if line.fileno() in ready:
             said = line.recv(65536)
             if not said:
                 return 0

@@ -11,6 +11,7 @@ from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.lab import access, machine
 from sriovctl.lab.layout import Server
 from sriovctl.lab.state import Lab
+from sriovctl.lab.timeouts import seconds
 
 #: Start the command, then ask until it has exited; one ssh connection for all of it.
 #: $1 is the VM, $2 the order.
@@ -27,6 +28,16 @@ while :; do
     esac
 done
 printf '%s\\n' "$answer"
+"""
+
+
+#: Ask the agent; where it is not there yet, sleep until libvirt says that it came.
+_WAIT = """
+end=$(($(date +%s) + $2))
+until virsh -q qemu-agent-command "$1" '{"execute":"guest-ping"}' >/dev/null 2>&1; do
+    [ "$(date +%s)" -lt "$end" ] || exit 1
+    virsh -q event --domain "$1" --event agent-lifecycle --timeout 5 >/dev/null
+done
 """
 
 
@@ -49,6 +60,22 @@ def find(lab: Lab, vm: str) -> Server:
         f"running: {', '.join(seen) or 'none'}",
         f"sriovctl lab ssh --name {lab.name} server-2 virsh start {vm}",
     )
+
+
+def wait(lab: Lab, vm: str) -> None:
+    """Wait until a VM's guest agent answers: it does when its network is set up.
+
+    :raises SriovctlError: it does not within the `boot` timeout
+    """
+    server = find(lab, vm)
+    limit = seconds("boot")
+    done = access.run(lab, server, ["sh", "-c", _WAIT, "sh", vm, str(round(limit))])
+    if done.returncode:
+        raise SriovctlError(
+            f"{vm} on {server.name} does not answer after {limit:.0f} s",
+            "its guest agent is not there",
+            f"sriovctl lab console --name {lab.name} {vm}",
+        )
 
 
 def order(command: list[str]) -> str:

@@ -16,7 +16,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,9 +73,9 @@ def archive_uri(etc: Path = Path("/etc/apt")) -> str:
             fields = dict(re.findall(r"^(URIs|Suites|Enabled):[ \t]*(.+)$", stanza, re.MULTILINE))
             if fields.get("Enabled", "yes").strip() == "no":
                 continue
-            uri = fields.get("URIs", "").split()
-            if uri and re.search(r"/debian/?$", uri[0]):
-                return uri[0].rstrip("/")
+            for uri in str(fields.get("URIs", "")).split():
+                if re.search(r"/debian/?$", uri):
+                    return uri.rstrip("/")
     lists = [etc / "sources.list", *sorted((etc / "sources.list.d").glob("*.list"))]
     for path in lists:
         if not path.is_file():
@@ -84,7 +84,7 @@ def archive_uri(etc: Path = Path("/etc/apt")) -> str:
             r"^deb\s+(?:\[[^]]*\]\s+)?(\S+/debian)/?\s", path.read_text(), re.MULTILINE
         )
         if line:
-            return line[1]
+            return str(line[1])
     raise SriovctlError(
         f"no Debian mirror in {etc}",
         "the server image is made from the archive that this machine's apt uses",
@@ -92,9 +92,10 @@ def archive_uri(etc: Path = Path("/etc/apt")) -> str:
     )
 
 
-def ensure(progress: Progress) -> Path:
+def ensure(progress: Progress, keep: Set[Path] = frozenset()) -> Path:
     """The image of today's recipe, made if it is missing. Two at once make it once.
 
+    :param keep: images that are not to be pruned
     :returns: path of a raw disk image, never to be written to
     :raises SriovctlError: a tool or space is missing, or the build failed (its log is named)
     """
@@ -107,7 +108,7 @@ def ensure(progress: Progress) -> Path:
     with _building(cache, progress):
         if not image.exists():
             _build(image, progress)
-            _prune(cache)
+            _prune(cache, keep)
     return image
 
 
@@ -124,12 +125,7 @@ def _building(cache: Path, progress: Progress) -> Iterator[None]:
 
 
 def _build(image: Path, progress: Progress) -> None:
-    for tool, package in (
-        ("mmdebstrap", "mmdebstrap"),
-        ("mkfs.ext4", "e2fsprogs"),
-        ("sfdisk", "fdisk"),
-        ("unshare", "util-linux"),
-    ):
+    for tool in ("mmdebstrap", "mkfs.ext4", "sfdisk", "unshare"):
         if shutil.which(tool) is None:
             raise SriovctlError(
                 f"{tool} is not installed", "the server image cannot be made", "scripts/setup"
@@ -227,10 +223,11 @@ def _run(command: list[str], log: Path, timeout: float, text: str | None = None)
         )
 
 
-def _prune(cache: Path) -> None:
-    """Forget all images but the newest few; one that a lab still uses stays readable to it."""
+def _prune(cache: Path, keep: Set[Path]) -> None:
+    """Forget all images but the newest few and those that labs stand on."""
     images = sorted(cache.glob("image-*.img"), key=lambda path: path.stat().st_mtime)
     for old in images[:-KEEP]:
-        old.unlink()
+        if old not in keep:
+            old.unlink()
     for left in cache.glob("building-*"):
         shutil.rmtree(left, ignore_errors=True)

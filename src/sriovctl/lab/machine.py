@@ -279,8 +279,9 @@ class Readiness:
                 if word in words and boot != not_boot:
                     return word, boot
             left = deadline - time.monotonic()
-            ready, _, _ = select.select([self._socket, self._pid], [], [], max(left, 0))
-            if self._socket in ready and (said := self._socket.recv(4096)):
+            sources = [self._socket.fileno(), self._pid]
+            ready, _, _ = select.select(sources, [], [], max(left, 0))
+            if self._socket.fileno() in ready and (said := self._socket.recv(4096)):
                 *lines, self._rest = (self._rest + said).split(b"\n")
                 pairs = [line.decode(errors="replace").split() for line in lines]
                 self._heard += [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]

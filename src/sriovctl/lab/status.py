@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sriovctl.lab import access, lifecycle, machine, switches
+from sriovctl.lab import access, cables, machine, switches
 from sriovctl.lab.layout import INTERLINK, SWITCHES, Server
 from sriovctl.lab.state import Lab
 
@@ -44,7 +44,7 @@ def _server(lab: Lab, server: Server) -> dict[str, Any]:
                 "switch": port.switch,
                 "mac": port.mac,
                 "card": port.model,
-                "link": "up" if lifecycle.link_up(server, port, lab.cuts) else "cut",
+                "link": "up" if cables.link_up(server, port, lab.cuts) else "cut",
             }
             for port in server.ports
         },
