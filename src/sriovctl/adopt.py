@@ -207,11 +207,12 @@ def _vms(
     """VMs with cards on pools, and what is to be said of the others."""
     legs = {pool.name: keys[pci] for pci, pool in pools.items() if pool is not None and pci in keys}
     vfs = {vf.pci: f"{_key(pf)} VF {vf.index}" for pf in state.pfs for vf in pf.vfs}
-    has_vfs = {pool.name for pool in pools.values() if pool is not None}
-    has_vfs &= {p.name for pf in state.pfs if pf.numvfs and (p := pools[pf.pci]) is not None}
     vms = CommentedMap()
     left: list[str] = []
-    addresses: set[str] = set()
+    addresses = {pf.mac for pf in state.pfs if pf.mac is not None}
+    room = Counter(
+        {pool.name: pf.numvfs for pf in state.pfs if (pool := pools[pf.pci]) is not None}
+    )
     without = []
     for vm in state.vms:
         nics = vm.nics if vm.persistent else vm.live_nics
@@ -226,19 +227,23 @@ def _vms(
         if not pooled:
             continue
         macs = {nic.mac or "" for nic in pooled}
+        wanted = Counter(nic.pool or "" for nic in pooled)
         trouble = ""
         if not _fits(VMName, vm.name):
             trouble = "its name cannot be told to virsh safely"
-        elif any(nic.pool not in legs or nic.pool not in has_vfs for nic in pooled):
+        elif any(name not in legs for name in wanted):
             trouble = "a card of it is on a pool that is over none of the ports above"
         elif not all(_fits(Mac, mac) for mac in macs) or len(macs) < len(pooled):
             trouble = "a MAC address of it is none for a card, or is there twice"
         elif macs & addresses:
-            trouble = "another VM has a MAC address of it"
+            trouble = "a PF or another VM has a MAC address of it"
+        elif any(number > room[name] for name, number in wanted.items()):
+            trouble = "with the VMs above it wants more VFs than there are"
         if trouble:
             left.append(f"VM {vm.name} is left out: {trouble}.")
             continue
         addresses |= macs
+        room -= wanted
         vms[vm.name] = _guest(vm, pooled, legs, list(keys.values()))
         if vm.running and {n.mac for n in vm.live_nics if n.how == "pool"} != macs:
             _note(vms, vm.name, ["It runs with other cards than its definition has."], 2)

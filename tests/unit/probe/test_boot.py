@@ -1,0 +1,59 @@
+"""Boot loaders' files come through to the byte, under each shell, and passwords do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from .tree import Tree
+
+ODD = [
+    "",
+    "\n",
+    "quiet",
+    "quiet\r\n",
+    "a\n\n\n",
+    "\n==> /etc/default/grub <==\n",
+    "\ttitle x  \n\tkernel /vmlinuz ro",
+    "虚机 $(reboot) 'it''s' \\\n",
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_a_file_comes_through_as_it_is(tree: Tree, text: str) -> None:
+    tree.write("/etc/default/grub", text)
+    tree.write("/etc/kernel/cmdline", "root=/dev/sda1")
+    assert tree.look().boot.files == {
+        "/etc/default/grub": text,
+        "/etc/kernel/cmdline": "root=/dev/sda1",
+    }
+
+
+def test_a_password_stays_on_the_host(tree: Tree) -> None:
+    tree.write("/boot/grub/grub.conf", "timeout=5\npassword --md5 $1$secret\ntitle x\n")
+    [text] = tree.look().boot.files.values()
+    assert text == "timeout=5\npassword\ntitle x\n"
+
+
+def test_bytes_that_are_no_text_are_marked(tree: Tree) -> None:
+    tree.write("/etc/default/grub", "").write_bytes(b"# \xd0\xe9\nGRUB_TIMEOUT=5\n")
+    [text] = tree.look().boot.files.values()
+    assert text == "# \ufffd\ufffd\nGRUB_TIMEOUT=5\n"
+
+
+def test_a_host_without_any(tree: Tree) -> None:
+    boot = tree.look().boot
+    assert boot.files == {}
+    assert not boot.efi
+    assert not boot.proxmox
+
+
+def test_firmware_and_built_in_modules(tree: Tree) -> None:
+    tree.write("/sys/firmware/efi/runtime", "")
+    tree.write("/sys/firmware/acpi/tables/DMAR", "")
+    tree.write("/sys/module/vfio_pci/parameters/ids", "")
+    tree.write("/etc/kernel/proxmox-boot-uuids", "AAAA-BBBB\n")
+    state = tree.look()
+    assert state.boot.efi
+    assert state.boot.proxmox
+    assert state.kernel.iommu_table == "DMAR"
+    assert state.kernel.modules == ("vfio_pci",)

@@ -1,0 +1,149 @@
+"""A rack file from a host as it is: it loads, and wants nothing that is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sriovctl import chain, rackfile
+from sriovctl.adopt import rack_from
+from sriovctl.host import PF, VF, VM, HostState, Pool, VMNic
+from sriovctl.plan import Severity
+from tests.unit.probe.test_captures import CAPTURES, state_of
+
+
+def steps_left(state: HostState, folder: Path) -> list[str]:
+    """Titles of what a plan from the adopted file would still do."""
+    file = folder / "rack.yaml"
+    file.write_text(rack_from(state, "room"))
+    titles = []
+    for want in rackfile.wants(file):
+        plan = chain.plan(want, state)
+        assert plan.of(Severity.ERROR) == ()
+        assert plan.of(Severity.BLOCKED) == ()
+        titles += [step.title for step in plan.steps]
+    return titles
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_every_capture_gives_a_file_that_loads(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "rack.yaml"
+    file.write_text(rack_from(state_of(name), "room"))
+    rackfile.load(file)
+
+
+def test_the_guides_server_as_it_is(tmp_path: Path) -> None:
+    """All that is left is what a host set up by hand lacks: its VFs' and pools' return at boot."""
+    assert steps_left(state_of("server-2-guests"), tmp_path) == [
+        "VFs come back at boot and with their driver",
+        "pool em1-vfs: start at boot",
+        "pool em2-vfs: start at boot",
+    ]
+
+
+def test_what_has_no_words_is_said(tmp_path: Path) -> None:
+    text = rack_from(state_of("server-2-guests"), "room")
+    assert "# VM plain has em2 VF 6 as <hostdev>: that stays as it is." in text
+    assert "has em1 VF 5 as <interface type='hostdev'>" in text
+    assert "    - mac:\n        em1: 52:54:00:08:02:02\n        em2: 52:54:00:08:02:03\n" in text
+
+
+NAMES = st.one_of(
+    st.sampled_from(["VM-2", "two words", "it's $(x)", "-n", "1", "größe", "a: b # c", "~", "yes"]),
+    st.text(max_size=12),
+)
+SWITCH = st.sampled_from(["on", "off"])
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> HostState:
+    """Hosts with up to three PFs, pools that start at boot, and VMs on them."""
+    base = state_of("server-2-guests")
+    pfs, pools = [], []
+    for number in range(draw(st.integers(0, 3))):
+        count = draw(st.integers(0, 4))
+        vfs = tuple(
+            VF(
+                index=index,
+                pci=f"0000:0{number + 1}:10.{index * 2}",
+                driver=draw(st.sampled_from(["igbvf", None])),
+                mac=f"02:00:00:00:0{number}:0{index}",
+                vlan=draw(st.sampled_from([0, 0, 7])),
+                spoofchk=draw(SWITCH),
+                trust=draw(SWITCH),
+                max_rate=draw(st.sampled_from([0, 0, 100])),
+            )
+            for index in range(count)
+        )
+        pf = PF(
+            pci=f"0000:0{number + 1}:00.0",
+            name=f"em{number + 1}",
+            mac=f"52:54:00:00:00:0{number}",
+            driver="igb",
+            vendor_id="8086",
+            device_id="10c9",
+            up=True,
+            carrier=True,
+            speed=1000,
+            mtu=1500,
+            numa_node=None,
+            iommu_group=None,
+            acs=None,
+            master=None,
+            totalvfs=7,
+            numvfs=count,
+            autoprobe=draw(st.booleans()),
+            vfs=vfs,
+        )
+        pfs.append(pf)
+        if count and draw(st.booleans()):
+            pools.append(
+                Pool(
+                    name=draw(st.sampled_from([f"p{number}", f"passthrough_em{number + 1}"])),
+                    uuid=None,
+                    pf=pf.name,
+                    persistent=True,
+                    active=True,
+                    autostart=True,
+                    addresses=tuple(vf.pci for vf in vfs),
+                )
+            )
+    vms = []
+    for place, name in enumerate(draw(st.lists(NAMES, max_size=3, unique=True))):
+        nics = tuple(
+            VMNic(
+                how="pool",
+                mac=f"52:54:00:{place % 2:02x}:{card:02x}:{draw(st.integers(0, 1)):02x}",
+                pool=pool.name,
+                vlan=draw(st.sampled_from([0, 5])),
+            )
+            for card, pool in enumerate(pools)
+            if draw(st.booleans())
+        )
+        vms.append(
+            VM(
+                name=name,
+                uuid=f"00000000-0000-0000-0000-00000000000{place}",
+                persistent=True,
+                running=False,
+                autostart=draw(st.booleans()),
+                nics=nics,
+            )
+        )
+    return base.model_copy(
+        update={"pfs": tuple(pfs), "pools": tuple(pools), "vms": tuple(vms), "ports": ()}
+    )
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(hosts())
+def test_an_adopted_host_has_nothing_to_do(tmp_path: Path, state: HostState) -> None:
+    left = steps_left(state, tmp_path)
+    assert [title for title in left if title != "VFs come back at boot and with their driver"] == []
