@@ -10,6 +10,7 @@
     └── HostError                1   the host, or the way to it
         ├── UnreachableError     1   no connection, wrong host key, no rights
         ├── ProbeError           1   the host answered what cannot be read
+        ├── BootFileError        1   a boot loader's file on it cannot be understood
         └── TransactionError     1   a step failed; says whether it was undone
 """
 
@@ -75,6 +76,19 @@ class UnreachableError(HostError):
 
 class ProbeError(HostError):
     """The host's answer to the probe cannot be read."""
+
+
+class BootFileError(HostError):
+    """A boot loader's file is not as its program would read it; nothing was changed.
+
+    :param path: the file on the host
+    :param line: counted from 1
+    """
+
+    def __init__(self, path: str, line: int, found: str, means: str = "", mend: str = "") -> None:
+        super().__init__(f"{path}, line {line}: {found}", means, mend)
+        self.path = path
+        self.line = line
 
 
 class TransactionError(HostError):

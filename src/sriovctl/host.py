@@ -167,7 +167,21 @@ class Kernel(Frozen):
     staged: tuple[KernelEntry, ...] = ()
     iommu_groups: int = 0
     """More than 0: the IOMMU is active."""
+    iommu_table: Literal["DMAR", "IVRS"] | None = None
+    """The ACPI table by which firmware offers an IOMMU: Intel's or AMD's; None: it offers none."""
     modules: tuple[str, ...] = ()
+    """Of those that matter here, the loaded ones; vfio's also where they are built in."""
+
+
+class Boot(Frozen):
+    """The boot loader, as far as its files tell."""
+
+    efi: bool = False
+    """The running system was started by EFI firmware."""
+    proxmox: bool = False
+    """proxmox-boot-tool keeps the boot partitions."""
+    files: dict[str, str] = {}
+    """Settings and entries of boot loaders, path to text, to the byte; passwords blacked out."""
 
 
 class System(Frozen):
@@ -199,6 +213,7 @@ class HostState(Frozen):
     """Names of libvirt networks that are no pools of VFs."""
     vms: tuple[VM, ...] = ()
     vfio_users: tuple[VfioUser, ...] = ()
+    boot: Boot = Boot()
     files: dict[str, str] = {}
     """The files under /etc that sriovctl itself keeps on a host, path to text."""
     unread: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib import resources
 
 from sriovctl.host import HostState
+from sriovctl.probe.boot import read_boot
 from sriovctl.probe.cards import read_cards, read_sysfs
 from sriovctl.probe.libvirt import read_libvirt
 from sriovctl.probe.machine import read_kernel, read_system, read_vfio_users
@@ -43,6 +44,7 @@ def parse(text: str) -> HostState:
         vfio_users=tuple(
             user for user in read_vfio_users(sections) if user.process.pid not in libvirt.pids
         ),
+        boot=read_boot(sections),
         files=files_of(sections),
         unread=libvirt.unread,
     )

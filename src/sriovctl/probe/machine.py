@@ -90,6 +90,8 @@ def read_kernel(sections: Sections) -> Kernel:
         virtualization = "svm"
     etc = sections.by_file("etc")
     groups = {line.partition("/")[0] for line in sections.lines("groups")}
+    loaded = [line.split()[0] for line in etc.get("/proc/modules", []) if line.strip()]
+    tables: tuple[Literal["DMAR", "IVRS"], ...] = ("DMAR", "IVRS")
     return Kernel(
         release=facts.get("release", [""])[0],
         boot_id=facts.get("boot_id", [""])[0],
@@ -99,7 +101,8 @@ def read_kernel(sections: Sections) -> Kernel:
         arguments=tuple(facts.get("cmdline", [""])[0].split()),
         staged=_staged(etc, facts.get("kernel_cmdline_file")),
         iommu_groups=sum(1 for group in groups if group.isdigit()),
-        modules=tuple(line.split()[0] for line in etc.get("/proc/modules", []) if line.strip()),
+        iommu_table=next((t for t in tables if t in facts.get("iommu_table", [])), None),
+        modules=tuple(dict.fromkeys([*loaded, *facts.get("module", [])])),
     )
 
 

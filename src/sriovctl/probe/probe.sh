@@ -48,6 +48,15 @@ if [ -w /proc/sys/kernel/hostname ]; then root=1; fi
 echo "root=$root"
 if [ -d /run/systemd/system ]; then echo 'init=systemd'; else echo 'init=other'; fi
 if [ -e /dev/kvm ]; then echo 'kvm=1'; fi
+if [ -d /sys/firmware/efi ]; then echo 'efi=1'; fi
+if [ -e /etc/kernel/proxmox-boot-uuids ]; then echo 'proxmox_boot=1'; fi
+for table in DMAR IVRS; do
+  if [ -e "/sys/firmware/acpi/tables/$table" ]; then echo "iommu_table=$table"; fi
+done
+# those built into the kernel are not in /proc/modules
+for module in vfio_pci vfio_iommu_type1; do
+  if [ -d "/sys/module/$module" ]; then echo "module=$module"; fi
+done
 run=/run/libvirt
 [ -d "$run" ] || run=/var/run/libvirt
 for socket in libvirt-sock virtqemud-sock; do
@@ -91,6 +100,23 @@ grep -asH -e '^PRETTY_NAME=' \
   /etc/sysconfig/network-scripts/ifcfg-* /etc/network/interfaces /etc/network/interfaces.d/* \
   /etc/rc.local /etc/rc.d/rc.local /etc/udev/rules.d/* /etc/modprobe.d/* \
   /etc/systemd/system/*.service
+
+# What boot loaders are set by, whole and to the byte. The last file is there to show how the one
+# before it ends. A password's hash is nobody's business.
+section boot
+set --
+for file in /etc/default/grub /etc/default/grub.d/*.cfg /etc/kernel/cmdline \
+  /boot/grub/grub.conf /boot/grub/menu.lst /boot/efi/EFI/*/grub.conf /boot/grub2/grubenv \
+  /boot/loader/entries/*.conf /boot/efi/loader/entries/*.conf /efi/loader/entries/*.conf; do
+  if [ -f "$file" ]; then
+    set -- "$@" "$file"
+    printf 'file %s\n' "$file"
+  fi
+done
+if [ $# -gt 0 ]; then
+  head -c 262144 /dev/null "$@" /dev/null |
+    sed 's/^\([[:space:]]*password[^[:space:]]*\)[[:space:]].*/\1/'
+fi
 
 # libvirt's own files, so that no daemon is asked. "path:line" can be told apart only where no
 # path has a colon, so the others come one by one, each in a section of its own.

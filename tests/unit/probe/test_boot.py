@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 
-from .tree import Tree
+from sriovctl.host import HostState
+from sriovctl.probe import parse, script
+from sriovctl.reach import decode
+
+from .tree import ABSOLUTE, PATIENCE_S, Tree
 
 ODD = [
     "",
@@ -18,11 +25,24 @@ ODD = [
 ]
 
 
+def look(tree: Tree) -> HostState:
+    """What the probe finds, to the byte."""
+    done = subprocess.run(
+        [str(tree.shell / "sh")],
+        input=ABSOLUTE.sub(f"{tree.root}/", script()).encode(),
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE_S,
+        env={**os.environ},
+    )
+    return parse(decode(done.stdout).replace(str(tree.root), ""))
+
+
 @pytest.mark.parametrize("text", ODD)
 def test_a_file_comes_through_as_it_is(tree: Tree, text: str) -> None:
     tree.write("/etc/default/grub", text)
     tree.write("/etc/kernel/cmdline", "root=/dev/sda1")
-    assert tree.look().boot.files == {
+    assert look(tree).boot.files == {
         "/etc/default/grub": text,
         "/etc/kernel/cmdline": "root=/dev/sda1",
     }
@@ -30,18 +50,18 @@ def test_a_file_comes_through_as_it_is(tree: Tree, text: str) -> None:
 
 def test_a_password_stays_on_the_host(tree: Tree) -> None:
     tree.write("/boot/grub/grub.conf", "timeout=5\npassword --md5 $1$secret\ntitle x\n")
-    [text] = tree.look().boot.files.values()
+    [text] = look(tree).boot.files.values()
     assert text == "timeout=5\npassword\ntitle x\n"
 
 
 def test_bytes_that_are_no_text_are_marked(tree: Tree) -> None:
     tree.write("/etc/default/grub", "").write_bytes(b"# \xd0\xe9\nGRUB_TIMEOUT=5\n")
-    [text] = tree.look().boot.files.values()
+    [text] = look(tree).boot.files.values()
     assert text == "# \ufffd\ufffd\nGRUB_TIMEOUT=5\n"
 
 
 def test_a_host_without_any(tree: Tree) -> None:
-    boot = tree.look().boot
+    boot = look(tree).boot
     assert boot.files == {}
     assert not boot.efi
     assert not boot.proxmox
@@ -52,7 +72,7 @@ def test_firmware_and_built_in_modules(tree: Tree) -> None:
     tree.write("/sys/firmware/acpi/tables/DMAR", "")
     tree.write("/sys/module/vfio_pci/parameters/ids", "")
     tree.write("/etc/kernel/proxmox-boot-uuids", "AAAA-BBBB\n")
-    state = tree.look()
+    state = look(tree)
     assert state.boot.efi
     assert state.boot.proxmox
     assert state.kernel.iommu_table == "DMAR"
