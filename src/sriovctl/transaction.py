@@ -288,7 +288,7 @@ def _header(stage: Stage, host: str, digest: str) -> str:
     lines = [
         "#!/bin/sh",
         f"# sriovctl transaction {digest}",
-        "# shellcheck disable=SC2016,SC2317,SC2329,SC2034",
+        "# shellcheck disable=SC1003,SC2016,SC2034,SC2317,SC2329",
         "#",
         f"# Host:  {_line(host)}",
         f"# Stage: {_line(stage.title)}",

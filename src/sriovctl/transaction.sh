@@ -59,14 +59,20 @@ tx_emit() {
 }
 
 # tx_text FILE: sets tx_text to the end of what a step said, in one line without control characters.
+# A few short lines, the usual case, cost no fork.
 tx_text() {
-	{ tx_text=$(tail -c 1500 "$1"); } 2>/dev/null
-	while :; do
-		case $tx_text in
-		*[[:cntrl:]]*) tx_text="${tx_text%%[[:cntrl:]]*} ${tx_text#*[[:cntrl:]]}" ;;
-		*) break ;;
-		esac
-	done
+	tx_text=
+	tx_lines=0
+	while IFS= read -r tx_line && [ "$tx_lines" -lt 5 ]; do
+		tx_text="$tx_text${tx_text:+ }$tx_line"
+		tx_lines=$((tx_lines + 1))
+	done <"$1"
+	case ${#tx_text}$tx_lines$tx_line in
+	[0-9][0-4] | [0-9][0-9][0-4] | [12][0-9][0-9][0-4])
+		case $tx_text in *[[:cntrl:]]*) ;; *) return 0 ;; esac
+		;;
+	esac
+	{ tx_text=$(tail -c 1500 "$1" | tr '\001-\037\177' ' '); } 2>/dev/null
 }
 
 # tx_not_begun TEXT: ends before anything was changed.
@@ -291,9 +297,6 @@ tx_work() {
 }
 
 tx_launch() {
-	# exec with a closed descriptor would end the shell
-	{ true >&1; } 2>/dev/null || exec >/dev/null
-	{ true >&2; } 2>/dev/null || exec 2>/dev/null
 	if command -v setsid >/dev/null 2>&1; then
 		setsid sh "$tx_dir/script" work </dev/null &
 	else
@@ -362,6 +365,10 @@ tx_by_hand() {
 
 # tx_main DIGEST CONFIRM_S VERB
 tx_main() {
+	# where one is closed, the next file opened would take its place
+	[ -e /proc/self/fd/2 ] || exec 2>/dev/null
+	[ -e /proc/self/fd/1 ] || exec >/dev/null
+	[ -e /proc/self/fd/0 ] || exec </dev/null
 	tx_digest=$1
 	tx_confirm=${SRIOVCTL_CONFIRM_S:-$2}
 	case $tx_confirm in *[!0-9]*) tx_not_begun "SRIOVCTL_CONFIRM_S is no number of seconds" ;; esac

@@ -1,0 +1,28 @@
+"""Fixtures that several tests of running scripts share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.shells import SHELLS, Machine, shell_folder
+
+
+@pytest.fixture(params=SHELLS)
+def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Machine:
+    """A host of its own, once for each shell that scripts must run under."""
+    shells = shell_folder(request.param, tmp_path / "shell")
+    if shells is None:
+        pytest.skip(f"no {request.param} here")
+    (tmp_path / "world").mkdir()
+    return Machine(tmp_path, shells)
+
+
+@pytest.fixture
+def files(machine: Machine) -> list[Path]:
+    """Five files that say "old"."""
+    paths = [machine.world / f"file{number}" for number in range(1, 6)]
+    for path in paths:
+        path.write_text("old\n")
+    return paths
