@@ -210,6 +210,34 @@ def test_a_vf_that_the_host_uses(tree: Tree) -> None:
     ]
 
 
+VF_LINE = "    vf 0 MAC 52:54:00:00:00:0%s, spoof checking on"
+IP_OF_2010 = f"""
+case "$*" in
+*addr*) echo "3: em1: <UP> mtu 1500" ;;
+*) printf '3: em1: <UP>\\n{VF_LINE % 1}\\n' ;;
+esac
+"""
+IP_THAT_OVERFLOWS = f"""
+case "$*" in
+*"dev em1") printf '3: em1: <UP>\\n{VF_LINE % 1}\\n' ;;
+*"dev em2") echo "RTNETLINK answers: Message too long" >&2; exit 2 ;;
+*) echo "1: lo: <UP>"; exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("ip", [IP_OF_2010, IP_THAT_OVERFLOWS], ids=["old", "overflow"])
+def test_an_ip_that_does_not_tell_all_at_once(tree: Tree, ip: str) -> None:
+    if not tree.starts_our_commands:
+        pytest.skip("this busybox asks its own ip, which knows nothing of the made-up host")
+    with_pool(tree, ["0000:01:10.0"])
+    tree.pf("0000:02:00.0", "em2", 4, ["0000:02:10.0"])
+    tree.scripts["ip"] = ip
+    one, two = tree.look()[0].pfs
+    assert [vf.mac for vf in (*one.vfs, *two.vfs)] == ["52:54:00:00:00:01", None]
+    assert (one.numvfs, two.numvfs) == (1, 1)
+
+
 def test_processes_do_not_grow_with_vfs_and_vms(tree: Tree) -> None:
     tree.answers["ip"] = "3: em1: <UP> mtu 1500\n    vf 0 MAC 52:54:00:00:00:01"
     tree.port_above(acs_control=0x1D)

@@ -28,6 +28,8 @@ class Tree:
     """A folder in which ``sh`` is the shell under test."""
     answers: dict[str, str] = field(default_factory=dict)
     """What commands of the host print, by command."""
+    scripts: dict[str, str] = field(default_factory=dict)
+    """What commands of the host do, in sh, by command."""
 
     def __post_init__(self) -> None:
         self.write("/proc/sys/kernel/random/uuid", MARK + "\n")
@@ -99,6 +101,7 @@ class Tree:
             answer = "exit 1\n" if name == "ip" else f'exec {shutil.which(name)} "$@"\n'
             if name in self.answers:
                 answer = f"cat <<'ANSWER'\n{self.answers[name]}\nANSWER\n"
+            answer = self.scripts.get(name, answer)
             stub = commands / name
             stub.write_text(f"#!/bin/sh\necho {name} >>{log}\n{answer}")
             stub.chmod(0o755)
