@@ -1,0 +1,162 @@
+"""A whole BMC: Redfish over HTTPS and racadm over ssh in front of one controller.
+
+In an event loop: ``async with BMC(controller) as bmc: …``. From ordinary code:
+``with in_thread(lambda: BMC(Controller(IDRAC9, chassis))) as bmc: …``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+
+import asyncssh
+import uvicorn
+
+from sriovctl.lab.bmc.certificate import Certificate, self_signed
+from sriovctl.lab.bmc.controller import Controller
+from sriovctl.lab.bmc.logins import DEFAULT_ACCOUNT, Account, Logins
+from sriovctl.lab.bmc.redfish import redfish_app
+from sriovctl.lab.bmc.shell import Shell, algorithms, new_host_key
+
+
+class BMC:
+    """One BMC on the network.
+
+    :param address: where it listens
+    :param https_port: 0 for any that is free
+    :param ssh_port: 0 for any that is free
+    :param names: what its certificate is made out to, see :func:`self_signed`
+    """
+
+    def __init__(
+        self,
+        controller: Controller,
+        *,
+        address: str = "127.0.0.1",
+        https_port: int = 0,
+        ssh_port: int = 0,
+        accounts: tuple[Account, ...] = (DEFAULT_ACCOUNT,),
+        names: tuple[str, ...] = (),
+        certificate: Certificate | None = None,
+        host_key: asyncssh.SSHKey | None = None,
+    ) -> None:
+        self.controller = controller
+        self.faults = controller.faults
+        self.address = address
+        self._names = names
+        self.certificate = certificate or self_signed(controller.tag, controller.clock.now(), names)
+        self.host_key = host_key or new_host_key()
+        personality = controller.personality
+        logins = Logins(accounts, personality.failed_logins, controller.timing.lockout)
+        self._app = redfish_app(controller, logins)
+        self._shell = Shell(controller, logins)
+        self._https = _listening(address, https_port)
+        self._ssh = _listening(address, ssh_port)
+        self.https_port: int = self._https.getsockname()[1]
+        self.ssh_port: int = self._ssh.getsockname()[1]
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.certificate.load(self._context)
+
+    @property
+    def url(self) -> str:
+        """``https://127.0.0.1:port``."""
+        return f"https://{self.address}:{self.https_port}"
+
+    async def __aenter__(self) -> BMC:
+        await self.controller.start()
+        config = uvicorn.Config(
+            self._app, lifespan="off", log_config=None, access_log=False, server_header=False
+        )
+        config.load()
+        config.ssl = self._context
+        self._web = _Web(config)
+        self._serving = asyncio.create_task(self._web.serve(sockets=[self._https]))
+        await self._listen_ssh()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._web.should_exit = True
+        await self._serving
+        self._acceptor.close()
+        await self._acceptor.wait_closed()
+        self._ssh.close()
+        await self.controller.stop()
+
+    async def _listen_ssh(self) -> None:
+        self._acceptor = await asyncssh.listen(
+            sock=self._ssh.dup(),
+            server_factory=self._shell.door,
+            process_factory=self._shell.session,
+            allow_scp=False,
+            **algorithms(self.controller.personality, self.host_key),
+        )
+
+    def new_certificate(self, certificate: Certificate | None = None) -> None:
+        """Answer with another certificate from the next connection on."""
+        now = self.controller.clock.now()
+        self.certificate = certificate or self_signed(self.controller.tag, now, self._names)
+        self.certificate.load(self._context)
+
+    async def new_host_key(self, key: asyncssh.SSHKey | None = None) -> None:
+        """Answer with another ssh host key from the next connection on."""
+        self.host_key = key or new_host_key()
+        self._acceptor.update(**algorithms(self.controller.personality, self.host_key))
+
+
+class _Web(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever runs the BMC."""
+        yield
+
+
+def _listening(address: str, port: int) -> socket.socket:
+    """A socket that takes connections from now on, before anybody answers them."""
+    return socket.create_server((address, port), backlog=64)
+
+
+@contextlib.contextmanager
+def in_thread(make: Callable[[], BMC]) -> Iterator[BMC]:
+    """Run a BMC in a thread with an event loop of its own.
+
+    :param make: makes it, in that thread
+    :raises Exception: whatever kept it from starting
+    """
+    loop = asyncio.new_event_loop()
+    ready: list[BMC] = []
+    over = asyncio.Event()
+    started = threading.Event()
+    failure: list[BaseException] = []
+
+    async def live() -> None:
+        try:
+            async with make() as bmc:
+                ready.append(bmc)
+                started.set()
+                await over.wait()
+        except Exception as error:
+            failure.append(error)
+            raise
+        finally:
+            started.set()
+
+    def run() -> None:
+        with contextlib.suppress(Exception), asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(live())
+
+    thread = threading.Thread(target=run, name="bmc", daemon=True)
+    thread.start()
+    started.wait()
+    if failure:
+        thread.join()
+        raise failure[0]
+    try:
+        yield ready[0]
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()

@@ -1,0 +1,155 @@
+"""The BMC's ssh side: one racadm command, or its prompt."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import asyncssh
+
+from sriovctl.lab.bmc.controller import Controller
+from sriovctl.lab.bmc.logins import Account, Logins
+from sriovctl.lab.bmc.messages import RefusedError
+from sriovctl.lab.bmc.personality import Personality
+from sriovctl.lab.bmc.racadm import racadm, said
+
+_PROMPT = "racadm>>"
+_CHANGES = ("set", "serveraction")
+
+_OLD = {
+    "kex_algs": ["diffie-hellman-group14-sha1", "diffie-hellman-group1-sha1"],
+    "encryption_algs": ["aes128-ctr", "aes256-ctr", "aes128-cbc", "3des-cbc"],
+    "mac_algs": ["hmac-sha1", "hmac-sha1-96"],
+}
+"""All that the ssh of an iDRAC 7 or 8 of those years offers."""
+
+
+def new_host_key() -> asyncssh.SSHKey:
+    """A host key of the kind that an iDRAC has."""
+    return asyncssh.generate_private_key("ssh-rsa", key_size=2048)
+
+
+def algorithms(personality: Personality, key: asyncssh.SSHKey) -> dict[str, Any]:
+    """Options of an asyncssh server: its host key and what it offers."""
+    pairs = asyncssh.load_keypairs([key])
+    if not personality.old_ssh:
+        return {"server_host_keys": pairs}
+    for pair in pairs:
+        pair.host_key_algorithms = [b"ssh-rsa"]
+    return {"server_host_keys": pairs, **_OLD}
+
+
+class Shell:
+    """All ssh connections of one BMC."""
+
+    def __init__(self, controller: Controller, logins: Logins) -> None:
+        self._controller = controller
+        self._logins = logins
+        self._open = 0
+
+    def door(self) -> asyncssh.SSHServer:
+        """What asyncssh asks about each new connection."""
+        return _Door(self._controller, self._logins)
+
+    async def session(self, process: asyncssh.SSHServerProcess[str]) -> None:
+        """One channel: the command that was given, or commands line by line.
+
+        The exit status is 0 whatever happened, as iDRAC's is.
+        """
+        if self._open >= self._controller.personality.racadm_sessions:
+            self._write(process, "ERROR: " + said("RAC0218"))
+            process.exit(0)
+            return
+        self._open += 1
+        try:
+            if process.command is not None:
+                await self._one(process, process.command)
+            else:
+                await self._many(process)
+        except (asyncssh.BreakReceived, asyncssh.TerminalSizeChanged, BrokenPipeError):
+            pass
+        finally:
+            self._open -= 1
+        process.exit(0)
+
+    async def _one(self, process: asyncssh.SSHServerProcess[str], line: str) -> None:
+        output = await self._run(process, line)
+        if output and self._controller.faults.take("drop"):
+            self._write(process, output[: len(output) // 2])
+            await process.stdout.drain()
+            _abort(process)
+            return
+        self._write(process, output)
+
+    async def _many(self, process: asyncssh.SSHServerProcess[str]) -> None:
+        prompt = self._controller.personality.prompt
+        self._write(process, prompt)
+        async for typed in process.stdin:
+            line = typed.strip()
+            if line in ("exit", "quit"):
+                if prompt == _PROMPT != self._controller.personality.prompt:
+                    prompt = self._controller.personality.prompt
+                    self._write(process, prompt)
+                    continue
+                return
+            if line == "racadm":
+                prompt = _PROMPT
+            elif line:
+                await self._one(process, line)
+            self._write(process, prompt)
+
+    async def _run(self, process: asyncssh.SSHServerProcess[str], line: str) -> str:
+        try:
+            words = shlex.split(line)
+        except ValueError:
+            words = [line]
+        if words[:1] == ["racadm"]:
+            words = words[1:]
+        account: Account = process.get_extra_info("account")
+        changes = words[:1] and (words[0] in _CHANGES or words[:2] in _JOB_CHANGES)
+        if account.role == "ReadOnly" and changes and words[1:] != ["powerstatus"]:
+            return "ERROR: User does not have the privilege to run this command.\n"
+        return await racadm(self._controller, words)
+
+    def _write(self, process: asyncssh.SSHServerProcess[str], output: str) -> None:
+        """iDRAC ends its lines with CR LF; on a terminal asyncssh adds the CR itself."""
+        terminal = process.get_terminal_type() is not None
+        process.stdout.write(output if terminal else output.replace("\n", "\r\n"))
+
+
+_JOB_CHANGES = (["jobqueue", "create"], ["jobqueue", "delete"])
+
+
+def _abort(process: asyncssh.SSHServerProcess[str]) -> None:
+    connection: asyncssh.SSHServerConnection = process.get_extra_info("connection")
+    connection.abort()
+
+
+class _Door(asyncssh.SSHServer):
+    """Passwords only, by a plain question or as keyboard-interactive."""
+
+    def __init__(self, controller: Controller, logins: Logins) -> None:
+        self._controller = controller
+        self._logins = logins
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        if self._controller.faults.locked:
+            return False
+        try:
+            account = self._logins.check(username, password, self._controller.clock.now())
+        except RefusedError:
+            return False
+        self._connection.set_extra_info(account=account)
+        return True
+
+
+__all__ = ["Shell", "algorithms", "new_host_key"]

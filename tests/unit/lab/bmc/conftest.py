@@ -1,0 +1,112 @@
+"""BMCs to test against: on loopback, in a thread, over a machine in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+import requests
+
+from sriovctl.lab.bmc.certificate import Certificate, self_signed
+from sriovctl.lab.bmc.chassis import FakeChassis
+from sriovctl.lab.bmc.clock import AT_ONCE
+from sriovctl.lab.bmc.controller import Controller
+from sriovctl.lab.bmc.logins import DEFAULT_ACCOUNT, Account
+from sriovctl.lab.bmc.personality import IDRAC8, IDRAC9, Personality
+from sriovctl.lab.bmc.server import BMC, in_thread
+from sriovctl.lab.bmc.shell import new_host_key
+
+PASSWORD = DEFAULT_ACCOUNT.password
+READER = Account("reader", "only", "ReadOnly")
+
+SYSTEM = "/redfish/v1/Systems/System.Embedded.1"
+BIOS = f"{SYSTEM}/Bios"
+SETTINGS = f"{BIOS}/Settings"
+RESET = f"{SYSTEM}/Actions/ComputerSystem.Reset"
+JOBS = "/redfish/v1/Managers/iDRAC.Embedded.1/Jobs"
+
+
+@dataclass
+class Peer:
+    """A BMC with what a test needs to speak to it."""
+
+    bmc: BMC
+    chassis: FakeChassis
+    authority: Path
+
+    @property
+    def host(self) -> str:
+        return f"{self.bmc.address}:{self.bmc.https_port}"
+
+    def http(
+        self, method: str, path: str, *, user: str = "root", password: str = PASSWORD, **more: Any
+    ) -> requests.Response:
+        """One request with name and password, the certificate checked."""
+        more.setdefault("auth", (user, password))
+        return requests.request(
+            method, self.bmc.url + path, verify=str(self.authority), timeout=20, **more
+        )
+
+    def attributes(self, path: str = BIOS) -> dict[str, Any]:
+        """Attributes of BIOS or its settings."""
+        answer: dict[str, Any] = self.http("GET", path).json()["Attributes"]
+        return answer
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """All jobs, whole."""
+        members: list[dict[str, Any]] = self.http("GET", f"{JOBS}?$expand=*").json()["Members"]
+        return members
+
+
+@pytest.fixture(scope="session")
+def certificate() -> Certificate:
+    """One for all BMCs: making a key takes a while."""
+    return self_signed("LAB0002", datetime.now(UTC), ("127.0.0.1",))
+
+
+@pytest.fixture(scope="session")
+def host_key() -> asyncssh.SSHKey:
+    """One for all BMCs."""
+    return new_host_key()
+
+
+Start = Callable[..., Peer]
+
+
+@pytest.fixture
+def start(certificate: Certificate, host_key: asyncssh.SSHKey, tmp_path: Path) -> Iterator[Start]:
+    """Starts BMCs that end with the test."""
+    authority = tmp_path / "bmc.pem"
+    authority.write_bytes(certificate.certificate)
+    with ExitStack() as stack:
+
+        def make(personality: Personality = IDRAC9, **more: Any) -> Peer:
+            made: list[FakeChassis] = []
+
+            def build() -> BMC:
+                made.append(FakeChassis())
+                more.setdefault("timing", AT_ONCE)
+                return BMC(
+                    Controller(personality, made[0], **more),
+                    accounts=(DEFAULT_ACCOUNT, READER),
+                    certificate=certificate,
+                    host_key=host_key,
+                )
+
+            bmc = stack.enter_context(in_thread(build))
+            return Peer(bmc, made[0], authority)
+
+        yield make
+
+
+@pytest.fixture(params=[IDRAC8, IDRAC9], ids=lambda each: each.name)
+def personality(request: pytest.FixtureRequest) -> Personality:
+    """Both."""
+    each: Personality = request.param
+    return replace(each)
