@@ -29,7 +29,8 @@ def parse(text: str) -> HostState:
     :raises ProbeError: where the answer is no probe's, was cut short, or a running VM's libvirt
         status file cannot be read, so that nobody can say which VFs it holds
     """
-    sections = Sections(text)
+    # bytes that are no UTF-8 can be shown so, and neither XML nor JSON takes them as they are
+    sections = Sections(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
     devices = read_sysfs(sections)
     pfs, ports = read_cards(sections, devices)
     libvirt = read_libvirt(sections, devices)

@@ -23,8 +23,8 @@ def isolating_ports(sections: Sections) -> dict[str, bool]:
     """By PF: does the port above it isolate; PFs of which that was not readable are left out."""
     pairs = [line.split("=", 1) for line in sections.lines("parents") if "=" in line]
     parents = list(dict.fromkeys(parent for _, parent in pairs))
-    image = read_od(sections.lines("config"))
-    if len(image) != CONFIG_SIZE * len(parents):
+    image = read_od(sections.lines("config"), CONFIG_SIZE * len(parents))
+    if image is None:
         return {}
     isolates = {
         parent: acs_isolates(image[i * CONFIG_SIZE : (i + 1) * CONFIG_SIZE])
@@ -33,20 +33,29 @@ def isolating_ports(sections: Sections) -> dict[str, bool]:
     return {pf: isolates[parent] for pf, parent in pairs}
 
 
-def read_od(lines: list[str]) -> bytes:
-    """The bytes that ``od -Ax -tx1`` printed, lines that it left out as repeats put back."""
+def read_od(lines: list[str], size: int) -> bytes | None:
+    """The bytes that ``od -Ax -tx1`` printed, lines that it left out as repeats put back.
+
+    :param size: how many there should be
+    :returns: None where there are not so many, or what is there is nothing of od's
+    """
     image = bytearray()
     repeat = b""
     for line in lines:
         words = line.split()
         if not words or words == ["*"]:
             continue
-        offset = int(words[0], 16)
+        try:
+            offset, row = int(words[0], 16), bytes(int(word, 16) for word in words[1:])
+        except ValueError:
+            return None
+        if offset > size:
+            return None
         while repeat and len(image) < offset:
             image += repeat
-        repeat = bytes(int(word, 16) for word in words[1:])
-        image += repeat
-    return bytes(image)
+        repeat = row
+        image += row
+    return bytes(image) if len(image) == size else None
 
 
 def acs_isolates(config: bytes) -> bool:

@@ -104,9 +104,9 @@ def _documents(sections: Sections) -> _Documents:
         elif inner.tag == "domain" and definition:
             documents.domains.append(inner)
         elif inner.tag == "domain":
-            pid = int(root.get("pid", "0"))
+            pid = _number(root.get("pid"), -1)
             # the file of a machine that died while no daemon was there to see it stays behind
-            if pid in alive:
+            if pid in alive or pid < 0:
                 documents.running.append((pid, inner))
     return documents
 
@@ -188,7 +188,7 @@ def _interface(interface: Element, pools: dict[str, Pool]) -> VMNic | None:
     mac = interface.find("mac")
     address = None if mac is None else (mac.get("address") or "").lower() or None
     tag = interface.find("vlan/tag")
-    vlan = 0 if tag is None else int(tag.get("id", "0"))
+    vlan = 0 if tag is None else _number(tag.get("id"), 0)
     kind = interface.get("type")
     if kind == "hostdev":
         return VMNic(
@@ -206,7 +206,7 @@ def _interface(interface: Element, pools: dict[str, Pool]) -> VMNic | None:
     if actual is not None:
         managed = actual.get("managed") == "yes"
         tag = actual.find("vlan/tag")
-        vlan = vlan if tag is None else int(tag.get("id", "0"))
+        vlan = vlan if tag is None else _number(tag.get("id"), 0)
     else:
         managed = pools[network or ""].managed
     found = [] if actual is None else actual.findall("source/address")
@@ -234,10 +234,18 @@ def _addresses(elements: Iterable[Element]) -> Iterator[str]:
     for element in elements:
         if element.get("type", "pci") != "pci":
             continue
-        domain, bus, slot, function = (
-            int(element.get(part, "0"), 0) for part in ("domain", "bus", "slot", "function")
-        )
-        yield f"{domain:04x}:{bus:02x}:{slot:02x}.{function:x}"
+        parts = [_number(element.get(p, "0"), -1) for p in ("domain", "bus", "slot", "function")]
+        if min(parts) >= 0:
+            domain, bus, slot, function = parts
+            yield f"{domain:04x}:{bus:02x}:{slot:02x}.{function:x}"
+
+
+def _number(text: str | None, default: int) -> int:
+    """A number as libvirt writes it, decimal or with 0x; the default for none, or for nonsense."""
+    try:
+        return default if text is None else int(text, 0)
+    except ValueError:
+        return default
 
 
 def _text(element: Element, tag: str) -> str:

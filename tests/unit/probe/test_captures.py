@@ -7,6 +7,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sriovctl.errors import ProbeError
 from sriovctl.host import HostState
@@ -93,3 +95,18 @@ def test_half_an_answer_is_refused(share: float) -> None:
     text = CAPTURES["server-2-guests"].read_text("utf-8")
     with pytest.raises(ProbeError):
         parse(text[: int(len(text) * share)])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_any_byte_changed_is_read_or_refused(data: st.DataObject) -> None:
+    """Nothing but a ProbeError comes out of a mangled answer, and what is read prints as JSON."""
+    whole = CAPTURES["server-2-guests"].read_bytes()
+    cut = bytearray(whole)
+    for _ in range(20):
+        cut[data.draw(st.integers(0, len(cut) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        state = parse(bytes(cut).decode("utf-8", "surrogateescape"))
+    except ProbeError:
+        return
+    state.model_dump_json()

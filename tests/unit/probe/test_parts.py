@@ -93,4 +93,10 @@ def test_od_folds_repeats_and_we_unfold_them(rows: list[bytes]) -> None:
         folded = row == last
         last = row
     lines.append(f"{len(rows) * 16:06x}")
-    assert read_od(lines) == b"".join(rows)
+    assert read_od(lines, 16 * len(rows)) == b"".join(rows)
+    assert read_od(lines, 16 * len(rows) + 1) is None
+
+
+@pytest.mark.parametrize("line", ["ffffffffff 00", "0 xyz", "nothing", "000000 100"])
+def test_what_is_no_od_gives_nothing(line: str) -> None:
+    assert read_od(["000000 " + "00 " * 16, "*", line], CONFIG_SIZE) is None
