@@ -1,0 +1,476 @@
+"""One host's loop, on this machine: steps write files, the plan is what differs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from sriovctl import reconcile
+from sriovctl.errors import (
+    BlockedError,
+    DiffersError,
+    HostError,
+    SriovctlError,
+    TransactionError,
+    UnreachableError,
+)
+from sriovctl.host import HostState
+from sriovctl.observer import Silent
+from sriovctl.plan import Finding, Impact, Plan, Severity, Stage, Step
+from sriovctl.reach import LocalReach, Output, OverdueError
+from sriovctl.stagerun import Timeouts
+from sriovctl.transaction import (
+    Begun,
+    ConfirmAnswer,
+    ConfirmWait,
+    Ended,
+    Event,
+    StepDone,
+    StepStarted,
+    UndoDone,
+)
+from sriovctl.wanted import HostWant
+from tests.unit.shells import Gate, write
+
+WANT = HostWant(rack="r", name="h", pfs=())
+QUICK = Timeouts(probe_s=20, stage_s=20, reconnect_s=10, retry_s=0.05)
+
+
+class Recorder(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.words: list[str] = []
+
+    def planned(self, host: str, plan: Plan) -> None:
+        self.words.append("planned")
+
+    def event(self, host: str, stage: Stage, event: Event) -> None:
+        self.events.append(event)
+
+    def lost(self, host: str, why: str) -> None:
+        self.words.append("lost")
+
+    def finished(self, host: str, changed: bool, seconds: float) -> None:
+        self.words.append("finished")
+
+    def failed(self, host: str, error: BaseException) -> None:
+        self.words.append("failed")
+
+
+class Counting(LocalReach):
+    """This machine, every script kept."""
+
+    def __init__(self) -> None:
+        super().__init__("h", need_root=False)
+        self.scripts: list[str] = []
+
+    def run(
+        self,
+        script: str,
+        arguments: Sequence[str] = (),
+        *,
+        timeout_s: float,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Output:
+        self.scripts.append(script)
+        return super().run(script, arguments, timeout_s=timeout_s, on_line=on_line)
+
+
+class Remote(Counting):
+    """As if it were far away."""
+
+    remote = True
+
+
+class World:
+    """Files that say old, and the plan that has them say new."""
+
+    def __init__(self, folder: Path, count: int = 3) -> None:
+        folder.mkdir()
+        self.files = [folder / f"file{number}" for number in range(count)]
+        for path in self.files:
+            path.write_text("old\n")
+        self.steps = {path: write(path) for path in self.files}
+        self.findings: tuple[Finding, ...] = ()
+
+    def plan(self, want: HostWant, have: HostState) -> Plan:
+        steps = tuple(s for path, s in self.steps.items() if path.read_text() == "old\n")
+        stages = (Stage(title="files", steps=steps),) if steps else ()
+        return Plan(host="h", stages=stages, findings=self.findings)
+
+    def change(self, number: int, **update: object) -> None:
+        path = self.files[number]
+        self.steps[path] = self.steps[path].model_copy(update=update)
+
+    @property
+    def texts(self) -> set[str]:
+        return {path.read_text().strip() for path in self.files}
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setenv("SRIOVCTL_STATE", str(tmp_path / "state"))
+    return World(tmp_path / "world")
+
+
+def apply(
+    reach: LocalReach,
+    world: World,
+    *,
+    observer: Recorder | None = None,
+    allow: frozenset[Impact] = frozenset(),
+    confirm_s: int = 20,
+    timeouts: Timeouts = QUICK,
+    expected: Plan | None = None,
+) -> reconcile.Outcome:
+    return reconcile.apply(
+        reach,
+        WANT,
+        observer=observer or Recorder(),
+        allow=allow,
+        confirm_s=confirm_s,
+        timeouts=timeouts,
+        expected=expected,
+        planner=world.plan,
+    )
+
+
+def state() -> Path:
+    return Path(os.environ["SRIOVCTL_STATE"])
+
+
+# --- as wanted
+
+
+def test_until_the_plan_is_empty(world: World) -> None:
+    observer = Recorder()
+    outcome = apply(Counting(), world, observer=observer)
+    assert outcome.changed
+    assert world.texts == {"new"}
+    assert observer.words == ["planned", "planned", "finished"]
+    assert observer.events[-1] == Ended("changed", "")
+
+
+def test_nothing_to_do_is_one_probe_and_nothing_else(world: World) -> None:
+    apply(Counting(), world)
+    reach = Counting()
+    before = sorted(state().rglob("*"))
+    outcome = apply(reach, world)
+    assert not outcome.changed
+    assert len(reach.scripts) == 1
+    assert sorted(state().rglob("*")) == before
+
+
+def test_stages_run_one_after_the_other(world: World) -> None:
+    plan = world.plan
+
+    def one_at_a_time(want: HostWant, have: HostState) -> Plan:
+        whole = plan(want, have)
+        stages = tuple(Stage(title=s.title, steps=(s,)) for s in whole.steps)
+        return whole.model_copy(update={"stages": stages})
+
+    world.plan = one_at_a_time  # type: ignore[method-assign]
+    assert len(apply(Counting(), world).stages) == 3
+    assert world.texts == {"new"}
+
+
+# --- refused
+
+
+def finding(severity: Severity) -> Finding:
+    return Finding(
+        severity=severity, link="nics", about="em1", found="VM-2 holds VF 3", mend="shut VM-2 down"
+    )
+
+
+@pytest.mark.parametrize(
+    ("severity", "error", "code"),
+    [(Severity.BLOCKED, BlockedError, 4), (Severity.ERROR, DiffersError, 3)],
+)
+def test_findings_that_stop_it(
+    world: World, severity: Severity, error: type[SriovctlError], code: int
+) -> None:
+    world.findings = (finding(severity),)
+    reach = Counting()
+    with pytest.raises(error) as caught:
+        apply(reach, world)
+    assert caught.value.exit_code == code
+    assert "VM-2 holds VF 3" in str(caught.value)
+    assert "shut VM-2 down" in caught.value.mend
+    assert len(reach.scripts) == 1
+    assert world.texts == {"old"}
+
+
+def test_a_warning_stops_nothing(world: World) -> None:
+    world.findings = (finding(Severity.WARNING),)
+    assert apply(Counting(), world).changed
+
+
+@pytest.mark.parametrize("impact", [Impact.VF_RESET, Impact.VM_RESTART, Impact.REBOOT])
+def test_an_impact_must_be_allowed_by_name(world: World, impact: Impact) -> None:
+    world.change(1, impact=impact, affects=("VM-2", "VM-3"))
+    for allow in (frozenset[Impact](), frozenset(Impact) - {impact}):
+        with pytest.raises(BlockedError) as caught:
+            apply(Counting(), world, allow=allow)
+        assert f"--allow {impact.value}" in caught.value.mend
+        assert "VM-2, VM-3" in caught.value.found
+        assert "write file1" in caught.value.found
+    assert world.texts == {"old"}
+    assert apply(Counting(), world, allow=frozenset({impact})).changed
+
+
+@pytest.mark.parametrize(
+    ("impact", "affects"), [(Impact.LINK_BLIP, ("VM-2",)), (Impact.VF_RESET, ())]
+)
+def test_what_nobody_feels_needs_no_allowance(
+    world: World, impact: Impact, affects: tuple[str, ...]
+) -> None:
+    world.change(1, impact=impact, affects=affects)
+    assert apply(Counting(), world).changed
+
+
+def test_a_saved_plan_runs_where_it_is_still_the_plan(world: World) -> None:
+    expected = world.plan(WANT, reconcile.look(Counting()))
+    assert apply(Counting(), world, expected=expected).changed
+
+
+def test_a_saved_plan_is_refused_where_the_host_has_moved_on(world: World) -> None:
+    expected = world.plan(WANT, reconcile.look(Counting()))
+    world.files[0].write_text("new\n")
+    with pytest.raises(DiffersError) as caught:
+        apply(Counting(), world, expected=expected)
+    assert "no longer: write file0" in caught.value.found
+    assert caught.value.exit_code == 3
+    assert world.files[1].read_text() == "old\n"
+
+
+def test_steps_that_do_not_hold_are_named(world: World) -> None:
+    world.change(1, do="true", check="true")
+    with pytest.raises(TransactionError, match="do not hold") as caught:
+        apply(Counting(), world)
+    assert "write file1" in caught.value.found
+
+
+def test_a_plan_without_an_end_comes_to_an_end(world: World) -> None:
+    number = 0
+
+    def always_more(want: HostWant, have: HostState) -> Plan:
+        nonlocal number
+        number += 1
+        step = Step(
+            link="pools", title=f"step {number}", reason="", do="true", check="true", undo=""
+        )
+        return Plan(host="h", stages=(Stage(title="more", steps=(step,)),))
+
+    world.plan = always_more  # type: ignore[method-assign]
+    with pytest.raises(TransactionError, match="still not as wanted after 8 stages"):
+        apply(Counting(), world)
+
+
+# --- failed
+
+
+def test_a_failed_step_is_told_with_its_words(world: World) -> None:
+    world.change(1, do="echo the driver is asleep >&2; false")
+    observer = Recorder()
+    with pytest.raises(TransactionError) as caught:
+        apply(Counting(), world, observer=observer)
+    assert "write file1 failed" in caught.value.found
+    assert "the driver is asleep" in caught.value.found
+    assert "everything was undone" in caught.value.means
+    assert "journal" in caught.value.mend
+    assert world.texts == {"old"}
+    assert observer.words == ["planned", "failed"]
+
+
+def test_a_failed_undo_is_named(world: World) -> None:
+    world.change(0, undo="echo stuck >&2; false")
+    world.change(1, do="false")
+    with pytest.raises(TransactionError) as caught:
+        apply(Counting(), world)
+    assert "not everything could be undone: write file0: stuck" in caught.value.means
+
+
+def test_a_killed_worker_is_told(world: World) -> None:
+    world.change(1, do="read -r stat </proc/$$/stat; kill -9 $$")
+    with pytest.raises(TransactionError, match="died in the middle") as caught:
+        apply(Counting(), world)
+    assert "apply again" in caught.value.mend
+    world.change(1, do=write(world.files[1]).do)
+    assert apply(Counting(), world).changed
+    assert world.texts == {"new"}
+
+
+def test_a_second_apply_is_told_that_one_is_at_work(world: World, tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    world.change(0, do=f"{gate.text}\n{world.steps[world.files[0]].do}")
+    errors: list[BlockedError] = []
+
+    class Second(Recorder):
+        def event(self, host: str, stage: Stage, event: Event) -> None:
+            if isinstance(event, StepStarted) and event.step == 1:
+                with pytest.raises(BlockedError) as caught:
+                    apply(Counting(), world)
+                errors.append(caught.value)
+                gate.open()
+
+    assert apply(Counting(), world, observer=Second()).changed
+    assert "another run is at work" in errors[0].found
+    assert errors[0].exit_code == 4
+
+
+def test_no_room_on_the_disk(world: World) -> None:
+    state().write_text("not a folder")
+    with pytest.raises(HostError) as caught:
+        apply(Counting(), world)
+    assert "nothing was changed" in caught.value.means
+    assert world.texts == {"old"}
+
+
+def test_a_stage_that_takes_too_long_goes_on_by_itself(world: World, tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    world.change(0, do=f"{gate.text}\n{world.steps[world.files[0]].do}")
+    with pytest.raises(TransactionError, match=r"not ended after 0\.5 s") as caught:
+        apply(Counting(), world, timeouts=Timeouts(stage_s=0.5))
+    assert "goes on by itself" in caught.value.means
+    gate.open()
+    [transaction] = (state() / "transactions").iterdir()
+    from sriovctl.transaction import follow_up, parse_event
+
+    followed = Counting().run(follow_up(transaction.name), timeout_s=20)
+    assert parse_event(followed.stdout.splitlines()[-1]) == Ended("changed", "")
+
+
+# --- far away
+
+
+@pytest.mark.parametrize(
+    ("link", "impact", "waits"),
+    [
+        ("nics", Impact.LINK_BLIP, True),
+        ("bonds", Impact.VF_RESET, True),
+        ("nics", Impact.NONE, False),
+        ("pools", Impact.LINK_BLIP, False),
+    ],
+)
+def test_what_may_cut_the_way_off_is_confirmed(
+    world: World, link: str, impact: Impact, waits: bool
+) -> None:
+    for number in range(3):
+        world.change(number, link="pools")
+    world.change(1, link=link, impact=impact)
+    observer = Recorder()
+    assert apply(Remote(), world, observer=observer).changed
+    assert (ConfirmWait(20) in observer.events) is waits
+    assert (ConfirmAnswer("accepted") in observer.events) is waits
+
+
+def test_here_nothing_waits(world: World) -> None:
+    world.change(1, impact=Impact.LINK_BLIP)
+    observer = Recorder()
+    apply(Counting(), world, observer=observer)
+    assert not any(isinstance(event, ConfirmWait) for event in observer.events)
+
+
+class Unsteady(Remote):
+    """Loses the connection after some lines of a launch, and then for some scripts more."""
+
+    def __init__(self, lines: int, refusals: int = 0, *, silent: bool = False) -> None:
+        super().__init__()
+        self.lines = lines
+        self.refusals = refusals
+        self.silent = silent
+        self.lost = False
+
+    def run(
+        self,
+        script: str,
+        arguments: Sequence[str] = (),
+        *,
+        timeout_s: float,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Output:
+        if self.lost and self.refusals:
+            self.refusals -= 1
+            raise (OverdueError if self.silent else UnreachableError)("h: no route to host")
+        if self.lost or "launch\n" not in script:
+            return super().run(script, arguments, timeout_s=timeout_s, on_line=on_line)
+        left = self.lines
+
+        def losing(line: str) -> None:
+            nonlocal left
+            if left == 0:
+                self.lost = True
+                raise UnreachableError("h: the connection was lost")
+            left -= 1
+            assert on_line is not None
+            on_line(line)
+
+        if left < 0:
+            self.lost = True
+            raise UnreachableError("h: the connection was lost")
+        return super().run(script, arguments, timeout_s=timeout_s, on_line=losing)
+
+
+@pytest.mark.parametrize("lines", range(8))
+@pytest.mark.parametrize("refusals", [0, 2])
+def test_a_lost_connection_is_followed_up(world: World, lines: int, refusals: int) -> None:
+    observer = Recorder()
+    outcome = apply(Unsteady(lines, refusals), world, observer=observer)
+    assert outcome.changed
+    assert world.texts == {"new"}
+    assert "lost" in observer.words
+    # each event once, in order, from whichever connection it came
+    assert isinstance(observer.events[0], Begun)
+    assert [e.step for e in observer.events if isinstance(e, StepDone)] == [1, 2, 3]
+    assert len([e for e in observer.events if isinstance(e, Ended)]) == 1
+
+
+@pytest.mark.parametrize("lines", range(8))
+def test_a_lost_connection_is_confirmed_after_it_came_back(world: World, lines: int) -> None:
+    world.change(1, impact=Impact.LINK_BLIP)
+    observer = Recorder()
+    assert apply(Unsteady(lines), world, observer=observer).changed
+    assert ConfirmAnswer("accepted") in observer.events
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_host_that_is_away_too_long_undoes_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    world.change(1, impact=Impact.LINK_BLIP)
+    reach = Unsteady(10**6)
+    observer = Recorder()
+
+    class Cut(Recorder):
+        def event(self, host: str, stage: Stage, event: Event) -> None:
+            observer.event(host, stage, event)
+            if isinstance(event, ConfirmWait):
+                # the change has cut the way off; it is back long after the host gave up
+                reach.lost, reach.refusals, reach.silent = True, 1000, silent
+            if isinstance(event, UndoDone):
+                reach.refusals = 0
+
+    with pytest.raises(TransactionError) as caught:
+        apply(reach, world, observer=Cut(), confirm_s=1)
+    assert "not confirmed within 1 s" in caught.value.found
+    assert world.texts == {"old"}
+
+
+def test_a_host_that_never_comes_back(world: World) -> None:
+    timeouts = Timeouts(stage_s=20, reconnect_s=0.3, retry_s=0.05)
+    with pytest.raises(TransactionError, match="not reached again") as caught:
+        apply(Unsteady(2, 10**6), world, timeouts=timeouts)
+    assert "goes on by itself" in caught.value.means
+
+
+def test_a_script_that_never_arrived_is_no_change(world: World) -> None:
+    with pytest.raises(HostError) as caught:
+        apply(Unsteady(-1), world)
+    assert "never came to the host" in caught.value.found
+    assert world.texts == {"old"}
