@@ -44,6 +44,10 @@ def test_the_guides_server_as_it_is(tmp_path: Path) -> None:
     ]
 
 
+def test_a_host_without_vfs_has_nothing_to_do(tmp_path: Path) -> None:
+    assert steps_left(state_of("server-2-before"), tmp_path) == []
+
+
 def test_what_has_no_words_is_said(tmp_path: Path) -> None:
     text = rack_from(state_of("server-2-guests"), "room")
     assert "# VM plain has em2 VF 6 as <hostdev>: that stays as it is." in text

@@ -94,9 +94,9 @@ def _documents(sections: Sections) -> _Documents:
                 ) from error
             documents.unread.append(f"{path}: {error}")
             continue
-        inner = (
-            root if definition else root.find("domain" if root.tag == "domstatus" else "network")
-        )
+        # up to libvirt 1.0 a running network's file is the network without a status around it
+        inner = root.find("domain" if root.tag == "domstatus" else "network")
+        inner = root if definition or root.tag == "network" else inner
         if inner is None:
             continue
         if inner.tag == "network":

@@ -106,7 +106,7 @@ def _machine(state: HostState) -> Table:
 def _arguments(arguments: tuple[str, ...]) -> Text:
     relevant = [word for word in arguments if RELEVANT.match(word)]
     if not relevant:
-        return Text("nothing about it", style=QUIET)
+        return Text("no argument about it", style=QUIET)
     return Text(harmless(" ".join(relevant)))
 
 

@@ -149,6 +149,18 @@ def test_a_running_machine_holds_its_vf(tree: Tree) -> None:
     assert state.stale_pool(state.pools[0]) == "does not list 1 of em1's 2 VFs"
 
 
+def test_an_old_libvirt_keeps_its_networks_elsewhere(tree: Tree) -> None:
+    with_pool(tree, ["0000:01:10.0"])
+    address = "<address type='pci' domain='0x0000' bus='0x01' slot='0x10' function='0x0'/>"
+    tree.write("/var/run/libvirt/libvirtd.pid", "1\n")
+    tree.write("/var/lib/libvirt/network/p.xml", NETWORK.format(name="p", addresses=address))
+    tree.write("/var/run/libvirt/qemu/t.xml", status(77, domain("t")))
+    tree.write("/proc/77/comm", "qemu-kvm\n")
+    state, _ = tree.look()
+    assert [(pool.active, pool.addresses) for pool in state.pools] == [(True, ("0000:01:10.0",))]
+    assert [vm.running for vm in state.vms] == [True]
+
+
 def test_other_managers_are_named_with_their_ports(tree: Tree) -> None:
     with_pool(tree, [])
     tree.write(
