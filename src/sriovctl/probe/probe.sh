@@ -258,7 +258,8 @@ fi
 section own
 set --
 for file in /etc/sriovctl/* /etc/sriovctl/*/* /etc/systemd/system/sriovctl*.service \
-  /etc/systemd/system/*.d/*sriovctl*.conf /etc/udev/rules.d/*sriovctl*; do
+  /etc/systemd/system/*.d/*sriovctl*.conf /etc/udev/rules.d/*sriovctl* \
+  /etc/modules-load.d/sriovctl.conf /etc/sysconfig/modules/sriovctl.modules; do
   if [ -f "$file" ]; then
     set -- "$@" "$file"
     printf 'file %s\n' "$file"
