@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -129,6 +130,9 @@ class Process:
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
             if not ended(descriptor, seconds("stop")):
                 raise SriovctlError(f"QEMU process {self.pid} does not end", mend="look at it: ps")
+            with contextlib.suppress(ChildProcessError):
+                # ours where the same process started it; init's otherwise
+                os.waitpid(self.pid, 0)
         finally:
             os.close(descriptor)
 
