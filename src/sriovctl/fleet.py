@@ -270,7 +270,7 @@ class SSHReach:
                 f"{self._where}: its host key has changed: it shows {cause.key.fingerprint}, "
                 f"known is {cause.expected_key.fingerprint}",
                 "it was installed anew, or somebody stands in between; no connection was made",
-                f"if it was installed anew: ssh-keygen -R '{self._known_as}', then {self._ssh}",
+                f"if it was installed anew: {self._forget(cause.hostname)}, then {self._ssh}",
             )
         if "No host key for" in str(cause):
             shown = self._shown_key()
@@ -300,10 +300,11 @@ class SSHReach:
     def _check_sudo(self, output: Output) -> None:
         if output.status == 0 or output.stdout:
             return
-        said = output.stderr.strip()
-        if said.startswith("sudo: ") or (output.status == 127 and "sudo" in said):
+        # a login shell's own complaints may stand before sudo's
+        lines = [line for line in output.stderr.splitlines() if "sudo" in line]
+        if lines and (output.status == 127 or lines[-1].startswith("sudo: ")):
             raise UnreachableError(
-                f"{self.name}: {said.splitlines()[0]}",
+                f"{self.name}: {lines[-1]}",
                 "the user may not become root without a password, or sudo is missing",
                 "log in as root, or allow it in sudoers: USER ALL=(root) NOPASSWD: ALL",
             )
@@ -321,10 +322,17 @@ class SSHReach:
             f" ({self._address.hostname})" if self._address.hostname != self.name else ""
         )
 
-    @property
-    def _known_as(self) -> str:
-        port = self._address.port or 22
-        return self._address.hostname if port == 22 else f"[{self._address.hostname}]:{port}"
+    def _forget(self, hostname: str) -> str:
+        """The command that takes a host's old key out of its known_hosts file."""
+        client = self._connector.client
+        port = getattr(client, "_ssh_config", {}).get("port", 22)
+        file = getattr(client, "_host_keys_filename", None)
+        return command(
+            "ssh-keygen",
+            *(("-f", file) if file else ()),
+            "-R",
+            hostname if port == 22 else f"[{hostname}]:{port}",
+        )
 
     @property
     def _ssh(self) -> str:
