@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import sriovctl.fleet  # noqa: F401, I001 (first of all: it makes sockets gevent's)
+# isort: off
+import sriovctl.fleet  # noqa: F401 (first of all: it makes sockets gevent's)
 
+# isort: on
 import contextlib
 import getpass
 import os
@@ -61,12 +63,12 @@ class Server:
         parents = [self.process.pid]
         while parents:
             pid = parents.pop()
-            children = Path(f"/proc/{pid}/task/{pid}/children")
-            for child in map(int, children.read_text().split()) if children.exists() else ():
-                name = Path(f"/proc/{child}/comm")
-                if name.exists() and name.read_text().startswith("sshd"):
-                    found.append(child)
-                    parents.append(child)
+            with contextlib.suppress(OSError):  # it has gone meanwhile
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+                for child in map(int, children.split()):
+                    if Path(f"/proc/{child}/comm").read_text().startswith("sshd"):
+                        found.append(child)
+                        parents.append(child)
         return found
 
     def cut(self) -> None:
