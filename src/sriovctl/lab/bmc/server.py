@@ -12,6 +12,9 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
 
 import asyncssh
 import uvicorn
@@ -21,6 +24,8 @@ from sriovctl.lab.bmc.controller import Controller
 from sriovctl.lab.bmc.logins import DEFAULT_ACCOUNT, Account, Logins
 from sriovctl.lab.bmc.redfish import redfish_app
 from sriovctl.lab.bmc.shell import Shell, algorithms, new_host_key
+
+Thing = TypeVar("Thing")
 
 
 class BMC:
@@ -70,19 +75,33 @@ class BMC:
     async def __aenter__(self) -> BMC:
         await self.controller.start()
         config = uvicorn.Config(
-            self._app, lifespan="off", log_config=None, access_log=False, server_header=False
+            self._app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
         )
         config.load()
         config.ssl = self._context
-        self._web = _Web(config)
-        self._serving = asyncio.create_task(self._web.serve(sockets=[self._https]))
+        # started and ended here and not by its serve(): that one takes the process's signals and
+        # ticks ten times a second
+        self._web = uvicorn.Server(config)
+        self._web.lifespan = config.lifespan_class(config)
+        await self._web.startup(sockets=[self._https])
         await self._listen_ssh()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._web.should_exit = True
-        await self._serving
+        for server in self._web.servers:
+            server.close()
+        self._https.close()
+        for connection in list(self._web.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.gather(*self._web.server_state.tasks, return_exceptions=True)
         self._acceptor.close()
+        await self._shell.hang_up()
         await self._acceptor.wait_closed()
         self._ssh.close()
         await self.controller.stop()
@@ -108,55 +127,43 @@ class BMC:
         self._acceptor.update(**algorithms(self.controller.personality, self.host_key))
 
 
-class _Web(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to whoever runs the BMC."""
-        yield
-
-
 def _listening(address: str, port: int) -> socket.socket:
     """A socket that takes connections from now on, before anybody answers them."""
     return socket.create_server((address, port), backlog=64)
 
 
 @contextlib.contextmanager
-def in_thread(make: Callable[[], BMC]) -> Iterator[BMC]:
-    """Run a BMC in a thread with an event loop of its own.
+def in_thread(make: Callable[[], AbstractAsyncContextManager[Thing]]) -> Iterator[Thing]:
+    """Run a BMC, or whatever lives in an event loop, in a thread with a loop of its own.
 
     :param make: makes it, in that thread
+    :returns: what it gives on entering
     :raises Exception: whatever kept it from starting
     """
     loop = asyncio.new_event_loop()
-    ready: list[BMC] = []
     over = asyncio.Event()
-    started = threading.Event()
-    failure: list[BaseException] = []
+    entered: Future[Thing] = Future()
 
     async def live() -> None:
-        try:
-            async with make() as bmc:
-                ready.append(bmc)
-                started.set()
-                await over.wait()
-        except Exception as error:
-            failure.append(error)
-            raise
-        finally:
-            started.set()
+        async with make() as thing:
+            entered.set_result(thing)
+            await over.wait()
 
     def run() -> None:
-        with contextlib.suppress(Exception), asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(live())
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            try:
+                runner.run(live())
+            except Exception as error:
+                if entered.done():
+                    raise
+                entered.set_exception(error)
 
     thread = threading.Thread(target=run, name="bmc", daemon=True)
     thread.start()
-    started.wait()
-    if failure:
-        thread.join()
-        raise failure[0]
     try:
-        yield ready[0]
+        yield entered.result()
     finally:
-        loop.call_soon_threadsafe(over.set)
+        if thread.is_alive():
+            with contextlib.suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(over.set)
         thread.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 from typing import Any
 
@@ -46,10 +47,18 @@ class Shell:
         self._controller = controller
         self._logins = logins
         self._open = 0
+        self._connections: set[asyncssh.SSHServerConnection] = set()
 
     def door(self) -> asyncssh.SSHServer:
         """What asyncssh asks about each new connection."""
-        return _Door(self._controller, self._logins)
+        return _Door(self._controller, self._logins, self._connections)
+
+    async def hang_up(self) -> None:
+        """Cut all connections."""
+        connections = list(self._connections)
+        for connection in connections:
+            connection.abort()
+        await asyncio.gather(*(connection.wait_closed() for connection in connections))
 
     async def session(self, process: asyncssh.SSHServerProcess[str]) -> None:
         """One channel: the command that was given, or commands line by line.
@@ -128,12 +137,22 @@ def _abort(process: asyncssh.SSHServerProcess[str]) -> None:
 class _Door(asyncssh.SSHServer):
     """Passwords only, by a plain question or as keyboard-interactive."""
 
-    def __init__(self, controller: Controller, logins: Logins) -> None:
+    def __init__(
+        self,
+        controller: Controller,
+        logins: Logins,
+        connections: set[asyncssh.SSHServerConnection],
+    ) -> None:
         self._controller = controller
         self._logins = logins
+        self._connections = connections
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
+        self._connections.add(conn)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self._connection)
 
     def begin_auth(self, username: str) -> bool:
         return True

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ import requests
 from sriovctl.lab.bmc.certificate import Certificate, self_signed
 from sriovctl.lab.bmc.chassis import FakeChassis
 from sriovctl.lab.bmc.clock import AT_ONCE
+from sriovctl.lab.bmc.control import control
 from sriovctl.lab.bmc.controller import Controller
 from sriovctl.lab.bmc.logins import DEFAULT_ACCOUNT, Account
 from sriovctl.lab.bmc.personality import IDRAC8, IDRAC9, Personality
@@ -32,6 +35,14 @@ RESET = f"{SYSTEM}/Actions/ComputerSystem.Reset"
 JOBS = "/redfish/v1/Managers/iDRAC.Embedded.1/Jobs"
 
 
+def until(true: Callable[[], object]) -> None:
+    """Ask again until it is true, which another thread sees to; 20 s at most."""
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.01)
+
+
 @dataclass
 class Peer:
     """A BMC with what a test needs to speak to it."""
@@ -39,6 +50,7 @@ class Peer:
     bmc: BMC
     chassis: FakeChassis
     authority: Path
+    control: Path
 
     @property
     def host(self) -> str:
@@ -84,23 +96,29 @@ def start(certificate: Certificate, host_key: asyncssh.SSHKey, tmp_path: Path) -
     """Starts BMCs that end with the test."""
     authority = tmp_path / "bmc.pem"
     authority.write_bytes(certificate.certificate)
+    number = itertools.count()
     with ExitStack() as stack:
 
         def make(personality: Personality = IDRAC9, **more: Any) -> Peer:
             made: list[FakeChassis] = []
 
-            def build() -> BMC:
+            path = tmp_path / f"control-{next(number)}"
+
+            @asynccontextmanager
+            async def build() -> AsyncIterator[BMC]:
                 made.append(FakeChassis())
                 more.setdefault("timing", AT_ONCE)
-                return BMC(
+                bmc = BMC(
                     Controller(personality, made[0], **more),
                     accounts=(DEFAULT_ACCOUNT, READER),
                     certificate=certificate,
                     host_key=host_key,
                 )
+                async with bmc, control(bmc, path):
+                    yield bmc
 
             bmc = stack.enter_context(in_thread(build))
-            return Peer(bmc, made[0], authority)
+            return Peer(bmc, made[0], authority, path)
 
         yield make
 
