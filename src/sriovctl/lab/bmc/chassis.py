@@ -22,8 +22,9 @@ class Ended(StrEnum):
 class Chassis(Protocol):
     """A machine whose power and BIOS a BMC owns; nothing else switches it.
 
-    Every method may take its time. Those that wait can be cancelled. All run in the BMC's event
-    loop: what blocks belongs into :func:`asyncio.to_thread`.
+    Every method may take its time. :meth:`wait_off` can be cancelled; the others are never broken
+    off, and never two at a time. All run in the BMC's event loop: what blocks belongs into
+    :func:`asyncio.to_thread`.
     """
 
     async def power(self) -> Power:

@@ -89,9 +89,11 @@ class Timing:
     """A graceful restart waits so long for the system to shut down."""
     session: float = 1800.0
     """A Redfish session nobody used is forgotten."""
+    linger: float = 1.0
+    """A racadm session counts for so long after its end."""
     lockout: float = 60.0
     """An account with too many failed logins is locked so long."""
 
 
-AT_ONCE = Timing(schedule=0, stay_off=0, apply=0, finish=0)
+AT_ONCE = Timing(schedule=0, stay_off=0, apply=0, finish=0, linger=0)
 """No waiting for anything of the BMC's own."""

@@ -94,6 +94,12 @@ class Controller:
         """Start again when the system has shut down."""
         self._off = asyncio.Event()
         """The machine stands still, if only for a restart."""
+        self._up = asyncio.Event()
+        """The machine runs: a power button pressed earlier would be overheard."""
+        self._switching: asyncio.Task[None] | None = None
+        """The machine's start, which is not to be broken off half-way."""
+        self._hand = asyncio.Lock()
+        """Held while the machine is switched."""
         self._errands: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -209,7 +215,7 @@ class Controller:
             case Action.FORCE_RESTART | Action.POWER_CYCLE:
                 await self._cycle()
             case Action.GRACEFUL_SHUTDOWN:
-                await self._chassis.power_off(force=False)
+                self._errand(self._press())
             case Action.GRACEFUL_RESTART:
                 self._errand(self._restart_later())
 
@@ -220,12 +226,28 @@ class Controller:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)
             self._life = None
-        await self._chassis.power_off(force=True)
+        if self._switching is not None:
+            await asyncio.gather(self._switching, return_exceptions=True)
+        await self._switch_off(force=True)
+        self._up.clear()
         self._off.set()
 
     async def _cycle(self) -> None:
         await self._cut()
         self._begin(rest=self.timing.stay_off)
+
+    async def _press(self) -> None:
+        """Press the power button as soon as somebody can hear it."""
+        await self._up.wait()
+        await self._switch_off(force=False)
+
+    async def _switch_off(self, force: bool) -> None:
+        async with self._hand:
+            await self._chassis.power_off(force)
+
+    async def _switch_on(self) -> None:
+        async with self._hand:
+            await self._chassis.power_on(self.bios.switches())
 
     async def _restart_later(self) -> None:
         await self._restart(force=False)
@@ -236,8 +258,9 @@ class Controller:
         :param force: after the named time, cut the power
         :returns: whether it restarts
         """
+        await self._up.wait()
         self._again = True
-        await self._chassis.power_off(force=False)
+        await self._switch_off(force=False)
         if await self._within(self._off.wait(), self.timing.graceful):
             return True
         self._again = False
@@ -279,6 +302,8 @@ class Controller:
         :param rest: seconds to stay off before
         """
         self._posting = not booted
+        if booted:
+            self._up.set()
         self._life = asyncio.create_task(self._live(booted, rest))
         self._life.add_done_callback(_say_failure)
 
@@ -292,6 +317,7 @@ class Controller:
                 why = await self._chassis.wait_off()
                 self._posting = again = self._again or why is Ended.RESET
                 self._again = False
+                self._up.clear()
                 self._off.set()
                 if not again:
                     return
@@ -315,10 +341,14 @@ class Controller:
                 self._end_job(due, JobState.FAILED)
                 raise
             end = self._apply(due)
-        await self._chassis.power_on(self.bios.switches())
+        self._switching = asyncio.create_task(self._switch_on())
+        try:
+            await asyncio.shield(self._switching)
+        finally:
+            if due is not None and end is not None:
+                self._errand(self._finish(due, end, self.timing.finish + slow))
         self._posting = False
-        if due is not None and end is not None:
-            self._errand(self._finish(due, end, self.timing.finish + slow))
+        self._up.set()
 
     def _apply(self, job: Job) -> JobState | None:
         """The values show from here on, a while before the job is over.

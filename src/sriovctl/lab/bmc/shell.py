@@ -48,6 +48,7 @@ class Shell:
         self._logins = logins
         self._open = 0
         self._connections: set[asyncssh.SSHServerConnection] = set()
+        self._lingering: set[asyncio.Task[None]] = set()
 
     def door(self) -> asyncssh.SSHServer:
         """What asyncssh asks about each new connection."""
@@ -59,6 +60,8 @@ class Shell:
         for connection in connections:
             connection.abort()
         await asyncio.gather(*(connection.wait_closed() for connection in connections))
+        for task in self._lingering:
+            task.cancel()
 
     async def session(self, process: asyncssh.SSHServerProcess[str]) -> None:
         """One channel: the command that was given, or commands line by line.
@@ -78,8 +81,21 @@ class Shell:
         except (asyncssh.BreakReceived, asyncssh.TerminalSizeChanged, BrokenPipeError):
             pass
         finally:
-            self._open -= 1
+            self._leave()
         process.exit(0)
+
+    def _leave(self) -> None:
+        """Free the session's place, a while after its end as iDRAC does."""
+        if self._controller.timing.linger <= 0:
+            self._open -= 1
+            return
+        task = asyncio.create_task(self._linger())
+        self._lingering.add(task)
+        task.add_done_callback(self._lingering.discard)
+
+    async def _linger(self) -> None:
+        await self._controller.clock.sleep(self._controller.timing.linger)
+        self._open -= 1
 
     async def _one(self, process: asyncssh.SSHServerProcess[str], line: str) -> None:
         output = await self._run(process, line)

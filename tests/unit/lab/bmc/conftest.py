@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -51,6 +52,11 @@ class Peer:
     chassis: FakeChassis
     authority: Path
     control: Path
+    loop: asyncio.AbstractEventLoop
+
+    def call(self, function: Callable[..., None], *arguments: object) -> None:
+        """Have something done in the BMC's own thread."""
+        self.loop.call_soon_threadsafe(function, *arguments)
 
     @property
     def host(self) -> str:
@@ -100,16 +106,17 @@ def start(certificate: Certificate, host_key: asyncssh.SSHKey, tmp_path: Path) -
     with ExitStack() as stack:
 
         def make(personality: Personality = IDRAC9, **more: Any) -> Peer:
-            made: list[FakeChassis] = []
+            made: list[tuple[FakeChassis, asyncio.AbstractEventLoop]] = []
 
             path = tmp_path / f"control-{next(number)}"
 
             @asynccontextmanager
             async def build() -> AsyncIterator[BMC]:
-                made.append(FakeChassis())
+                chassis = FakeChassis()
+                made.append((chassis, asyncio.get_running_loop()))
                 more.setdefault("timing", AT_ONCE)
                 bmc = BMC(
-                    Controller(personality, made[0], **more),
+                    Controller(personality, chassis, **more),
                     accounts=(DEFAULT_ACCOUNT, READER),
                     certificate=certificate,
                     host_key=host_key,
@@ -118,7 +125,8 @@ def start(certificate: Certificate, host_key: asyncssh.SSHKey, tmp_path: Path) -
                     yield bmc
 
             bmc = stack.enter_context(in_thread(build))
-            return Peer(bmc, made[0], authority, path)
+            chassis, loop = made[0]
+            return Peer(bmc, chassis, authority, path, loop)
 
         yield make
 

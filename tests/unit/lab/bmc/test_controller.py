@@ -291,6 +291,34 @@ def test_lifecycle_controller_in_use_keeps_a_job_waiting() -> None:
     play(scene)
 
 
+def test_a_power_cut_waits_for_a_start_that_is_under_way() -> None:
+    async def scene(controller: Controller, chassis: FakeChassis, clock: HandClock) -> None:
+        chassis.may_start.clear()
+        await controller.reset(Action.ON)
+        await asyncio.sleep(0)
+        cut = asyncio.create_task(controller.reset(Action.FORCE_OFF))
+        await asyncio.sleep(0)
+        chassis.may_start.set()
+        await cut
+        assert not chassis.on
+        assert await controller.power() == "off"
+
+    play(scene, on=False)
+
+
+def test_a_button_pressed_during_post_is_heard_when_the_machine_runs() -> None:
+    async def scene(controller: Controller, chassis: FakeChassis, clock: HandClock) -> None:
+        chassis.may_start.clear()
+        await controller.reset(Action.ON)
+        await controller.reset(Action.GRACEFUL_RESTART)
+        await asyncio.sleep(0)
+        chassis.may_start.set()
+        await chassis.wait_boots(2)
+        assert await controller.power() == "on"
+
+    play(scene, on=False)
+
+
 def test_a_reset_that_is_refused() -> None:
     async def scene(controller: Controller, chassis: FakeChassis, clock: HandClock) -> None:
         controller.faults.reset_refused = True

@@ -12,6 +12,7 @@ import paramiko
 import pytest
 
 from sriovctl.lab.bmc.attributes import SRIOV, VIRTUALIZATION
+from sriovctl.lab.bmc.clock import AT_ONCE, HandClock
 from sriovctl.lab.bmc.jobs import JobState
 from sriovctl.lab.bmc.personality import IDRAC8, IDRAC9, Personality
 from tests.unit.lab.bmc.conftest import PASSWORD, Peer, Start, until
@@ -207,6 +208,16 @@ def test_a_fifth_session_is_refused(start: Start) -> None:
         )
         shells[0].close()
     until(lambda: "RAC0218" not in run(peer, "racadm getversion"))
+
+
+def test_a_session_counts_for_a_while_after_its_end(start: Start) -> None:
+    clock = HandClock()
+    peer = start(IDRAC8, clock=clock, timing=replace(AT_ONCE, linger=3))
+    for _ in range(IDRAC8.racadm_sessions):
+        assert "LAB0002" in run(peer, "racadm getsvctag")
+    assert "RAC0218" in run(peer, "racadm getsvctag")
+    peer.call(clock.advance, 3)
+    until(lambda: "LAB0002" in run(peer, "racadm getsvctag"))
 
 
 def typed(peer: Peer, text: str) -> str:
