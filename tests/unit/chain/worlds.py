@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from xml.etree import ElementTree
 
 from hypothesis import strategies as st
 
-from sriovctl.chain import guests
 from sriovctl.host import PF, VM, HostState, Kernel, Pool, System, VMNic
 from sriovctl.wanted import HostWant, NicWant, PFWant, VFWant, VMWant
 from tests.unit.chain.hostmodel import HostModel
@@ -117,12 +117,12 @@ def wants(draw: st.DrawFn) -> HostWant:
             )
             for leg, pf in enumerate(pfs)
         )
-        root = guests.ElementTree.Element("domain", type="kvm")
-        guests.ElementTree.SubElement(root, "name").text = name
+        root = ElementTree.Element("domain", type="kvm")
+        ElementTree.SubElement(root, "name").text = name
         vms.append(
             VMWant(
                 name=name,
-                domain=guests.ElementTree.tostring(root, encoding="unicode"),
+                domain=ElementTree.tostring(root, encoding="unicode"),
                 autostart=draw(st.sampled_from([None, True, False])),
                 running=draw(st.sampled_from([None, True])),
                 nics=nics if draw(st.booleans()) else (),
