@@ -60,8 +60,7 @@ class Rack:
 
     def guest(self, vm: str, command: str) -> Done:
         """Run a line of shell inside a VM, by its agent; waits until the agent answers."""
-        guest.wait(self.lab, vm)
-        return guest.run(self.lab, vm, [command])
+        return guest.run(self.lab, vm, [command], patient=True)
 
     def ping(self, address: str, count: int = 3, interval_s: float = 0.2) -> Done:
         """Ping from the switch; the exit code says whether anything answered."""

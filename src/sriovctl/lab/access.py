@@ -128,10 +128,18 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in the server and wait for it; its words arrive as they are.
 
+    Commands within a minute share one connection: setting one up costs an emulated server
+    some 0.3 s.
+
     :param text: standard input; none is an empty one
     :raises SriovctlError: it took longer than the `command` timeout
     """
-    line = ssh_command(lab, server, [shlex.join(command)])
+    shared = (
+        "-oControlMaster=auto",
+        f"-oControlPath={_control_path(lab, server)}",
+        "-oControlPersist=60",
+    )
+    line = ssh_command(lab, server, [shlex.join(command)], *shared)
     try:
         return subprocess.run(
             line,
@@ -147,3 +155,15 @@ def run(
             f"{server.name}: {shlex.join(command)} took longer than {seconds('command'):.0f} s",
             mend="raise SRIOVCTL_LAB_TIMEOUT_COMMAND",
         ) from None
+
+
+def hang_up(lab: Lab, server: Server) -> None:
+    """End the shared connection, before the server goes without a word."""
+    path = _control_path(lab, server)
+    if path.exists():
+        line = ssh_command(lab, server, [], "-oControlPath=" + str(path), "-Oexit")
+        subprocess.run(line, capture_output=True, check=False)
+
+
+def _control_path(lab: Lab, server: Server) -> Path:
+    return lab.server_folder(server) / "ssh.sock"

@@ -13,32 +13,32 @@ from sriovctl.lab.layout import Server
 from sriovctl.lab.state import Lab
 from sriovctl.lab.timeouts import seconds
 
-#: Start the command, then ask until it has exited; one ssh connection for all of it.
-#: $1 is the VM, $2 the order.
+#: $1 is the VM, $2 how many seconds to wait for its agent, $3 the order (or nothing: only wait).
+#: All in one ssh connection: see that the VM runs here, ask the agent (where it is not there
+#: yet, sleep until libvirt says that it came), start the command, ask until it has exited.
 _SCRIPT = """
-answer=$(virsh -q qemu-agent-command "$1" "$2") || exit 125
-pid=${answer##*\\"pid\\":}
+virsh -q list --name | grep -qxF -e "$1" || exit 124
+end=$(($(date +%s) + $2))
+until [ "$2" = 0 ] ||
+    virsh -q qemu-agent-command "$1" '{"execute":"guest-ping"}' >/dev/null 2>&1; do
+    [ "$(date +%s)" -lt "$end" ] || exit 123
+    virsh -q event --domain "$1" --event agent-lifecycle --timeout 5 >/dev/null
+done
+[ -n "$3" ] || exit 0
+answer=$(virsh -q qemu-agent-command "$1" "$3") || exit 125
+pid=${answer##*\"pid\":}
 pid=${pid%%[!0-9]*}
 [ -n "$pid" ] || { echo "$answer" >&2; exit 125; }
 while :; do
     answer=$(virsh -q qemu-agent-command "$1" \
-        "{\\"execute\\":\\"guest-exec-status\\",\\"arguments\\":{\\"pid\\":$pid}}") || exit 125
+        "{\"execute\":\"guest-exec-status\",\"arguments\":{\"pid\":$pid}}") || exit 125
     case $answer in
     *'"exited":true'*) break ;;
     esac
 done
-printf '%s\\n' "$answer"
+printf '%s\n' "$answer"
 """
-
-
-#: Ask the agent; where it is not there yet, sleep until libvirt says that it came.
-_WAIT = """
-end=$(($(date +%s) + $2))
-until virsh -q qemu-agent-command "$1" '{"execute":"guest-ping"}' >/dev/null 2>&1; do
-    [ "$(date +%s)" -lt "$end" ] || exit 1
-    virsh -q event --domain "$1" --event agent-lifecycle --timeout 5 >/dev/null
-done
-"""
+_ELSEWHERE, _SILENT = 124, 123
 
 
 def find(lab: Lab, vm: str) -> Server:
@@ -46,36 +46,74 @@ def find(lab: Lab, vm: str) -> Server:
 
     :raises UsageError: it runs on none
     """
-    seen: list[str] = []
-    for server in lab.servers:
-        if server.number == 1 or machine.running(lab.server_folder(server)) is None:
-            continue
-        names = access.run(lab, server, ["virsh", "-q", "list", "--name"]).stdout.split("\n")
-        running = [name for name in names if name]
-        if vm in running:
+    for server in _hosts(lab):
+        if vm in _running(lab, server):
             return server
-        seen += [f"{name} on {server.name}" for name in running]
-    raise UsageError(
-        f"no VM {vm!r} runs in lab {lab.name}",
-        f"running: {', '.join(seen) or 'none'}",
-        f"sriovctl lab ssh --name {lab.name} server-2 virsh start {vm}",
-    )
+    raise _nowhere(lab, vm)
 
 
 def wait(lab: Lab, vm: str) -> None:
     """Wait until a VM's guest agent answers: it does when its network is set up.
 
+    :raises UsageError: there is no such VM
     :raises SriovctlError: it does not within the `boot` timeout
     """
-    server = find(lab, vm)
-    limit = seconds("boot")
-    done = access.run(lab, server, ["sh", "-c", _WAIT, "sh", vm, str(round(limit))])
-    if done.returncode:
-        raise SriovctlError(
-            f"{vm} on {server.name} does not answer after {limit:.0f} s",
-            "its guest agent is not there",
-            f"sriovctl lab console --name {lab.name} {vm}",
-        )
+    _ask(lab, vm, seconds("boot"), "")
+
+
+def run(
+    lab: Lab, vm: str, command: list[str], patient: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run a command inside a VM and wait for it.
+
+    :param command: program and arguments, or one line for the VM's sh
+    :param patient: wait for a VM that is still booting
+    :returns: exit code (128 + signal where one ended it) and both outputs
+    :raises UsageError: there is no such VM, or no command
+    :raises SriovctlError: its agent does not answer
+    """
+    if not command:
+        raise UsageError("no command", mend=f"sriovctl lab exec {vm} ip address")
+    return outcome(command, _ask(lab, vm, seconds("boot") if patient else 0, order(command)))
+
+
+def _ask(lab: Lab, vm: str, limit: float, line: str) -> str:
+    """What the VM's agent answers, on whichever server it runs."""
+    for server in _hosts(lab):
+        words = ["sh", "-c", _SCRIPT, "sh", vm, str(round(limit)), line]
+        done = access.run(lab, server, words)
+        if done.returncode == 0:
+            return done.stdout
+        if done.returncode != _ELSEWHERE:
+            said = done.stderr.strip()
+            if done.returncode == _SILENT:
+                said = f"its guest agent does not answer after {limit:.0f} s"
+            raise SriovctlError(
+                f"{vm} on {server.name}: {said}",
+                "its guest agent did not take the command",
+                f"sriovctl lab console --name {lab.name} {vm}: is it up?",
+            )
+    raise _nowhere(lab, vm)
+
+
+def _hosts(lab: Lab) -> list[Server]:
+    """The KVM hosts that are on."""
+    hosts = [server for server in lab.servers if server.number != 1]
+    return [server for server in hosts if machine.running(lab.server_folder(server))]
+
+
+def _running(lab: Lab, server: Server) -> list[str]:
+    return access.run(lab, server, ["virsh", "-q", "list", "--name"]).stdout.split("\n")
+
+
+def _nowhere(lab: Lab, vm: str) -> UsageError:
+    seen = [f"{name} on {server.name}" for server in _hosts(lab) for name in _running(lab, server)]
+    running = [name for name in seen if not name.startswith(" on ")]
+    return UsageError(
+        f"no VM {vm!r} runs in lab {lab.name}",
+        f"running: {', '.join(running) or 'none'}",
+        f"sriovctl lab ssh --name {lab.name} server-2 virsh start {vm}",
+    )
 
 
 def order(command: list[str]) -> str:
@@ -85,28 +123,6 @@ def order(command: list[str]) -> str:
         words = ["/usr/bin/busybox", "env", *words]
     arguments = {"path": words[0], "arg": words[1:], "capture-output": True}
     return json.dumps({"execute": "guest-exec", "arguments": arguments})
-
-
-def run(lab: Lab, vm: str, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command inside a VM and wait for it.
-
-    :param command: program and arguments, or one line for the VM's sh
-    :returns: exit code (128 + signal where one ended it) and both outputs
-    :raises UsageError: there is no such VM, or no command
-    :raises SriovctlError: its agent does not answer
-    """
-    if not command:
-        raise UsageError("no command", mend=f"sriovctl lab exec {vm} ip address")
-    server = find(lab, vm)
-    line = ["sh", "-c", _SCRIPT, "sh", vm, order(command)]
-    done = access.run(lab, server, line)
-    if done.returncode:
-        raise SriovctlError(
-            f"{vm} on {server.name}: {done.stderr.strip()}",
-            "its guest agent did not take the command",
-            f"sriovctl lab console --name {lab.name} {vm}: is it up?",
-        )
-    return outcome(command, done.stdout)
 
 
 def outcome(command: list[str], answer: str) -> subprocess.CompletedProcess[str]:

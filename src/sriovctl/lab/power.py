@@ -105,6 +105,7 @@ def reboot(lab: Lab, server: Server, progress: Progress, hard: bool = False) -> 
         # a server that hangs has no boot id to give, and needs none: its reset is hard
         old = access.run(lab, server, _BOOT_ID).stdout.strip()
         (folder / "booted").unlink(missing_ok=True)
+        access.hang_up(lab, server)
         if hard:
             with machine.Monitor(folder) as monitor:
                 monitor.command("system_reset")
@@ -139,6 +140,7 @@ def press(name: str, server: Server, order: str, graceful: bool, progress: Progr
             with progress.part(f"{server.name}: shuts down"):
                 _shut_down(server, folder, process)
         else:
+            access.hang_up(lab, server)
             process.end()
 
 
