@@ -211,8 +211,13 @@ def launcher(script: str, name: str, *, confirm_s: int | None = None) -> str:
     :param name: the transaction's id, never used before: :func:`transaction_id`
     :param confirm_s: in place of what the script was compiled with
     """
-    confirm = "" if confirm_s is None else f"SRIOVCTL_CONFIRM_S={confirm_s:d} "
-    end = f"END_{hashlib.sha256(script.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+    confirm = (
+        ""
+        if confirm_s is None
+        else f"SRIOVCTL_CONFIRM_S={confirm_s:d}\nexport SRIOVCTL_CONFIRM_S\n"
+    )
+    # The text is written by a builtin and read back in this shell: each process that need not be
+    # started saves milliseconds, tens of them on a slow machine.
     return f"""{_place(name)}
 umask 077
 not_begun() {{
@@ -221,14 +226,18 @@ not_begun() {{
 }}
 [ -d "${{dir%/*}}" ] || mkdir -p "${{dir%/*}}" || not_begun "cannot make ${{dir%/*}}: a full disk?"
 mkdir "$dir" || not_begun "cannot make $dir: is the disk full?"
-cat >"$dir/script" <<'{end}' || {{
-{script}{end}
+mkfifo "$dir/steps" "$dir/alive" "$dir/confirm" || not_begun "cannot make pipes in $dir"
+exec 7<>"$dir/steps" 8<>"$dir/alive"
+{confirm}# shellcheck disable=SC1003,SC2016
+text={command(script)}
+{{ printf '%s' "$text" >"$dir/script"; }} 2>/dev/null || {{
 	rm -rf "$dir"
 	not_begun "cannot write $dir/script: is the disk full?"
 }}
-mkfifo "$dir/steps" "$dir/alive" "$dir/confirm" || not_begun "cannot make pipes in $dir"
-exec 7<>"$dir/steps" 8<>"$dir/alive"
-{confirm}exec sh "$dir/script" launch
+tx_dir=$dir
+set -- launch
+# shellcheck disable=SC1091
+. "$dir/script"
 """
 
 

@@ -1,10 +1,11 @@
 # How this script runs
 #
-#   sh FILE            copies itself to /var/lib/sriovctl/transactions/ID, then as "launch"
-#   sh FILE launch     starts a worker of its own session, waits, exits with the worker's status
-#   sh FILE work       the worker: lock, steps, rollback in reverse where one fails
-#   sh FILE confirm    (of the copy) tells a worker that waits that the host is still reachable
-#   sh FILE follow     (of the copy) waits until the steps are through, prints the journal
+#   sh FILE            copies itself to /var/lib/sriovctl/transactions/ID/script, then "launch"
+#   . ID/script        with "launch" as $1: starts a worker of its own session, waits for it,
+#                      exits with its status
+#   sh ID/script work     the worker: lock, steps, rollback in reverse where one fails
+#   sh ID/script confirm  tells a worker that waits that the host is still reachable
+#   sh ID/script follow   waits until the steps are through, prints the journal
 #
 # A lost connection or a killed launcher does not stop the worker. To stop it and have everything
 # undone, send TERM to the worker (its pid is the last word of the "begin" line).
@@ -360,7 +361,7 @@ tx_by_hand() {
 		tx_not_begun "cannot write $tx_dir/script: is the disk full?"
 	}
 	exec 7<>"$tx_dir/steps" 8<>"$tx_dir/alive"
-	exec sh "$tx_dir/script" launch
+	tx_launch
 }
 
 # tx_main DIGEST CONFIRM_S VERB
@@ -372,7 +373,7 @@ tx_main() {
 	tx_digest=$1
 	tx_confirm=${SRIOVCTL_CONFIRM_S:-$2}
 	case $tx_confirm in *[!0-9]*) tx_not_begun "SRIOVCTL_CONFIRM_S is no number of seconds" ;; esac
-	tx_dir=${0%/*}
+	[ -n "${tx_dir:-}" ] || tx_dir=${0%/*}
 	tx_id=${tx_dir##*/}
 	case $3 in
 	'') tx_by_hand "$0" ;;
