@@ -137,6 +137,9 @@ def correction(line: str, wanted: Arguments) -> Change | None:
             change = _item_change(line, f"{word.key}={opposite}", word.value)
             if change is not None:
                 return change
+        lists = [w for w in _kernel_words(line) if w.key == word.key and w.value]
+        if word.key in _LISTS and lists:
+            return _with_items(lists[-1], [*lists[-1].items, word.value or ""])
     for argument in wanted.absent:
         change = _item_change(line, argument, None)
         if change is not None:
@@ -147,8 +150,9 @@ def correction(line: str, wanted: Arguments) -> Change | None:
 def addition(line: str, argument: str) -> Change:
     """Where and how an argument is added: after the last word, what follows it stays."""
     every = list(_WORD.finditer(line))
-    # what stands behind a lone -- goes to init, not to the kernel (init/main.c)
-    end = next((match for match in every if match[0] == "--"), None)
+    # what stands behind a lone -- goes to init, not to the kernel (init/main.c), and what stands
+    # behind a quote that never closes is part of that word
+    end = next((m for m in every if m[0] == "--" or m[0].count('"') % 2), None)
     before = [m for m in every if end is None or m.start() < end.start()]
     if before:
         place = before[-1].end()
@@ -180,8 +184,13 @@ def _first_saying(line: str, wanted: _Word) -> _Word | None:
     return None
 
 
+def _with_items(word: _Word, items: list[str]) -> Change:
+    name = word.text.lstrip('"').partition("=")[0]
+    return Change(word.start, word.end, f"{name}={','.join(items)}")
+
+
 def _item_change(line: str, argument: str, instead: str | None) -> Change | None:
-    """An argument, or that item of a list, becomes another item or goes, with the blanks before."""
+    """An argument, or that item of a list, becomes another item or goes."""
     wanted = _Word(0, len(argument), argument)
     word = _first_saying(line, wanted)
     if word is None:
@@ -192,10 +201,11 @@ def _item_change(line: str, argument: str, instead: str | None) -> Change | None
         items = [instead if item == wanted.value else item for item in word.items]
         items = list(dict.fromkeys(items))
     if items:
-        name = word.text.lstrip('"').partition("=")[0]
-        return Change(word.start, word.end, f"{name}={','.join(items)}")
-    blanks = len(line[: word.start]) - len(line[: word.start].rstrip(" \t"))
-    if blanks:
-        return Change(word.start - blanks, word.end, "")
-    after = len(line[word.end :]) - len(line[word.end :].lstrip(" \t"))
-    return Change(word.start, word.end + after, "")
+        return _with_items(word, items)
+    # with one blank, as an addition brings one: so the one takes back the other
+    before, rest = line[: word.start], line[word.end :]
+    if words(before) and before[-1] in " \t":
+        return Change(word.start - 1, word.end, "")
+    if words(rest) and rest[0] in " \t":
+        return Change(word.start, word.end + 1, "")
+    return Change(word.start, word.end, "")

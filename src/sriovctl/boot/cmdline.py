@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sriovctl.boot.arguments import Arguments, satisfied
+from sriovctl.boot.arguments import Arguments, satisfied, words
 from sriovctl.boot.arguments import set_arguments as set_on_line
 
 PATH: Final = "/etc/kernel/cmdline"
@@ -30,7 +30,7 @@ def set_arguments(text: str, wanted: Arguments, *, first_line_only: bool) -> str
     if satisfied(command_line(text, first_line_only=first_line_only), wanted):
         return text
     first, newline, rest = text.partition("\n")
-    if first_line_only or not rest.strip():
+    if first_line_only or not words(rest):
         return set_on_line(first, wanted) + newline + rest
     return set_on_line(text, wanted)
 

@@ -19,7 +19,9 @@ _COMMAND: Final = re.compile(r"[ \t]*([a-z]+)(?:[ \t=]+|(?=\r?$))")
 """GRUB takes ``=`` for a blank behind a command (stage2/cmdline.c, skip_to)."""
 
 _OPTION: Final = re.compile(r"--[^ \t]*[ \t]+")
-_NO_LINUX: Final = re.compile(r"(xen|memtest|mboot|memdisk|gpxe|ipxe|kfreebsd|gnumach)[^/]*$")
+_NO_LINUX: Final = re.compile(
+    r"(?:^|[/)])(xen|memtest|mboot|memdisk|gpxe|ipxe|kfreebsd|gnumach)[^/]*$"
+)
 _RESCUE: Final = re.compile(r"rescue|recovery|single[- ]user|failsafe", re.IGNORECASE)
 _RESCUE_WORDS: Final = frozenset({"single", "S", "s", "1", "rescue", "emergency"})
 
@@ -53,7 +55,7 @@ def set_arguments(path: str, text: str, wanted: Arguments) -> str:
         if not satisfied(entry.arguments, wanted):
             rest = raw[start:]
             # an entry without arguments has no blank behind the kernel's file either
-            new = set_on_line(rest, wanted) if rest.strip() else _first_words(rest, wanted)
+            new = set_on_line(rest, wanted) if words_of(rest) else _first_words(rest, wanted)
             lines[entry.line - 1] = raw[:start] + new
     return "\n".join(lines)
 
