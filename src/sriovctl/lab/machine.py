@@ -69,7 +69,7 @@ def command_line(
     arguments = [
         qemu, "-name", f"{lab}/{server.name}", "-no-user-config", "-nodefaults",
         "-machine", "q35,kernel-irqchip=split", *accelerator.arguments,
-        "-smp", "2", "-m", str(SERVER_MEMORY), "-display", "none", "-vga", "none",
+        "-m", str(SERVER_MEMORY), "-display", "none", "-vga", "none",
         "-device", "intel-iommu,intremap=on,caching-mode=on,device-iotlb=on",
         "-drive", f"id=disk,if=none,file={folder}/disk.qcow2,format=qcow2,cache=unsafe",
         "-device", "virtio-blk-pci,drive=disk,bootindex=0",
