@@ -234,6 +234,7 @@ text={command(script)}
 	rm -rf "$dir"
 	not_begun "cannot write $dir/script: is the disk full?"
 }}
+# shellcheck disable=SC2034
 tx_dir=$dir
 set -- launch
 # shellcheck disable=SC1091
