@@ -224,9 +224,9 @@ not_begun() {{
 	printf 'end\\tnot-begun\\t%s\\n' "$1"
 	exit 13
 }}
-[ -d "${{dir%/*}}" ] || mkdir -p "${{dir%/*}}" || not_begun "cannot make ${{dir%/*}}: a full disk?"
-mkdir "$dir" || not_begun "cannot make $dir: is the disk full?"
-mkfifo "$dir/steps" "$dir/alive" "$dir/confirm" || not_begun "cannot make pipes in $dir"
+[ -d "${{dir%/*}}" ] || why=$(mkdir -p "${{dir%/*}}" 2>&1) || not_begun "$why"
+why=$(mkdir "$dir" 2>&1) || not_begun "$why"
+why=$(mkfifo "$dir/steps" "$dir/alive" "$dir/confirm" 2>&1) || not_begun "$why"
 exec 7<>"$dir/steps" 8<>"$dir/alive"
 {confirm}# shellcheck disable=SC1003,SC2016
 text={command(script)}

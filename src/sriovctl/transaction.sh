@@ -264,6 +264,7 @@ tx_work() {
 	trap '' HUP INT QUIT PIPE TSTP
 	trap 'tx_stop=TERM; [ -z "$tx_timer" ] || kill "$tx_timer" 2>/dev/null' TERM
 	exec 3>&1
+	cd / || :
 	tx_identify
 	# all that needs room on the disk, before the first change
 	for tx_file in reserve journal output undo-output; do
@@ -352,10 +353,10 @@ tx_by_hand() {
 	tx_identify
 	tx_id=${tx_digest%"${tx_digest#????????????}"}-$tx_start-$tx_pid
 	tx_dir=$tx_state/transactions/$tx_id
-	{
+	tx_text=$({
 		mkdir -p "$tx_state/transactions" && mkdir "$tx_dir" &&
 			mkfifo "$tx_dir/steps" "$tx_dir/alive" "$tx_dir/confirm"
-	} || tx_not_begun "cannot make $tx_dir: not root, or the disk is full"
+	} 2>&1) || tx_not_begun "$tx_text"
 	cat "$1" >"$tx_dir/script" || {
 		rm -rf "$tx_dir"
 		tx_not_begun "cannot write $tx_dir/script: is the disk full?"

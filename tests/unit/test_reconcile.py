@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,6 +33,8 @@ from sriovctl.transaction import (
     StepDone,
     StepStarted,
     UndoDone,
+    follow_up,
+    parse_event,
 )
 from sriovctl.wanted import HostWant
 from tests.unit.shells import Gate, write
@@ -91,10 +95,11 @@ class World:
     """Files that say old, and the plan that has them say new."""
 
     def __init__(self, folder: Path, count: int = 3) -> None:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         self.files = [folder / f"file{number}" for number in range(count)]
         for path in self.files:
-            path.write_text("old\n")
+            if not path.exists():
+                path.write_text("old\n")
         self.steps = {path: write(path) for path in self.files}
         self.findings: tuple[Finding, ...] = ()
 
@@ -340,10 +345,52 @@ def test_a_stage_that_takes_too_long_goes_on_by_itself(world: World, tmp_path: P
     assert "goes on by itself" in caught.value.means
     gate.open()
     [transaction] = (state() / "transactions").iterdir()
-    from sriovctl.transaction import follow_up, parse_event
-
     followed = Counting().run(follow_up(transaction.name), timeout_s=20)
     assert parse_event(followed.stdout.splitlines()[-1]) == Ended("changed", "")
+
+
+CONTROLLER = """
+import sys
+from pathlib import Path
+from sriovctl import reconcile
+from sriovctl.plan import Impact
+from tests.unit.test_reconcile import QUICK, WANT, Recorder, Remote, Counting, World
+
+world = World(Path(sys.argv[1]))
+if sys.argv[2] == "Remote":
+    world.change(1, impact=Impact.LINK_BLIP)
+
+class Telling(Recorder):
+    def event(self, host, stage, event):
+        print(type(event).__name__, flush=True)
+
+reach = {"Remote": Remote, "Counting": Counting}[sys.argv[2]]()
+reconcile.apply(
+    reach, WANT, observer=Telling(), confirm_s=1, timeouts=QUICK, planner=world.plan
+)
+"""
+
+
+@pytest.mark.parametrize("reach", ["Counting", "Remote"])
+@pytest.mark.parametrize("lines", range(0, 9, 2))
+def test_a_killed_controller_leaves_before_or_after(world: World, lines: int, reach: str) -> None:
+    controller = subprocess.Popen(
+        [sys.executable, "-c", CONTROLLER, world.files[0].parent, reach],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert controller.stdout is not None
+    for _ in range(lines):
+        assert controller.stdout.readline()
+    controller.kill()
+    controller.communicate()
+    for transaction in state().glob("transactions/*"):
+        Counting().run(follow_up(transaction.name), timeout_s=20)
+        if (transaction / "undecided").exists():  # nobody confirms any more
+            Counting().run(f"exec 6<{transaction}/alive; read -r line <&6", timeout_s=20)
+    assert len(world.texts) == 1
+    assert apply(Counting(), world).stages == () or world.texts == {"new"}
 
 
 # --- far away
