@@ -164,7 +164,7 @@ grub_generate() { # GRUB-MKCONFIG FILE
         return 0
     fi
     rm -f "$real.sriovctl-new" "$real.sriovctl-new.new"
-    echo "$real is as it was; $1 made nothing better: is the disk full?" >&2
+    echo "$real stays as it was: $1 made no whole one (an error above, or a full disk)" >&2
     return 1
 }
 
