@@ -1,4 +1,4 @@
-"""The BIOS settings of the lab's servers: name, place on the BIOS screen, allowed values.
+"""The settings of the lab's servers: name, place on the BIOS screen, allowed values.
 
 A part of what a PowerEdge has, enough for this project and for clients to find their way.
 """
@@ -16,6 +16,8 @@ Value = str | int
 VIRTUALIZATION = "ProcVirtualization"
 """VT-x and VT-d: Dell has one switch for both."""
 SRIOV = "SriovGlobalEnable"
+NIC_MODE = "VirtualizationMode"
+"""Of a network port: NONE or SRIOV."""
 
 GROUPS = {
     "SysInformation": "System Information",
@@ -28,6 +30,12 @@ GROUPS = {
     "MiscSettings": "Miscellaneous Settings",
 }
 """Group in racadm's names → title of the BIOS screen's page."""
+
+NIC_GROUPS = {
+    "DeviceLevelConfig": "Device Level Configuration",
+    "NICConfig": "NIC Configuration",
+}
+"""The same for a network port."""
 
 ON_OFF = ("Enabled", "Disabled")
 
@@ -54,7 +62,7 @@ class Attribute:
     """(attribute, value): greyed out while that attribute has another value."""
 
 
-def attributes(personality: Personality, tag: str, *, bare: bool) -> tuple[Attribute, ...]:
+def bios_attributes(personality: Personality, tag: str, *, bare: bool) -> tuple[Attribute, ...]:
     """All settings of one server.
 
     :param tag: its service tag, seven letters and digits
@@ -150,4 +158,49 @@ def attributes(personality: Personality, tag: str, *, bare: bool) -> tuple[Attri
             "SetupPassword", "SysSecurity", "Setup Password", "", "Password", upper=32
         ),
         Attribute("AssetTag", "MiscSettings", "Asset Tag", "", "String", upper=63),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Nic:
+    """A network port that has settings of its own.
+
+    :param fqdd: ``NIC.Integrated.1-1-1``
+    :param mode: its VirtualizationMode at first
+    """
+
+    fqdd: str
+    mac: str
+    mode: Literal["NONE", "SRIOV"] = "SRIOV"
+
+    @property
+    def adapter(self) -> str:
+        """The card that the port is on: ``NIC.Integrated.1``."""
+        return self.fqdd.partition("-")[0]
+
+
+def nic_attributes(nic: Nic) -> tuple[Attribute, ...]:
+    """All settings of one network port."""
+    return (
+        Attribute(
+            "DeviceName", "DeviceLevelConfig", "Device Name",
+            "Intel(R) Gigabit 2P 82576 Adapter", "String", upper=64, read_only=True,
+        ),
+        Attribute(
+            "MacAddr", "DeviceLevelConfig", "MAC Address", nic.mac.upper(),
+            "String", upper=17, read_only=True,
+        ),
+        Attribute(
+            NIC_MODE, "DeviceLevelConfig", "Virtualization Mode", nic.mode,
+            allowed=("NONE", "SRIOV"),
+        ),
+        Attribute(
+            "NumberVFAdvertised", "DeviceLevelConfig", "Number of PCI Virtual Functions", 8,
+            "Integer", lower=1, upper=8, needs=(NIC_MODE, "SRIOV"),
+        ),
+        Attribute(
+            "LegacyBootProto", "NICConfig", "Legacy Boot Protocol", "NONE",
+            allowed=("NONE", "PXE"),
+        ),
+        Attribute("WakeOnLan", "NICConfig", "Wake On LAN", "Disabled", allowed=ON_OFF),
     )  # fmt: skip

@@ -1,21 +1,21 @@
-"""The iDRAC itself, without its protocols: BIOS settings, job queue, power of one server."""
+"""The iDRAC itself, without its protocols: settings, job queue, power of one server."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
-from sriovctl.lab.bmc.attributes import Value, attributes
-from sriovctl.lab.bmc.bios import Bios
+from sriovctl.lab.bmc.attributes import Nic, Value, bios_attributes, nic_attributes
 from sriovctl.lab.bmc.chassis import Chassis, Ended, Power
 from sriovctl.lab.bmc.clock import Clock, Timing, WallClock
 from sriovctl.lab.bmc.faults import Faults
 from sriovctl.lab.bmc.jobs import BIOS_TARGET, Job, JobQueue, JobState, Kind
 from sriovctl.lab.bmc.messages import RefusedError
 from sriovctl.lab.bmc.personality import Personality
+from sriovctl.lab.bmc.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ class Controller:
 
     :param tag: the server's service tag
     :param bare: virtualization and SR-IOV are off at first, as from the factory
+    :param nics: network ports that have settings of their own
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Controller:
         *,
         tag: str = "LAB0002",
         bare: bool = True,
+        nics: Iterable[Nic] = (),
         clock: Clock | None = None,
         timing: Timing | None = None,
         faults: Faults | None = None,
@@ -84,7 +86,13 @@ class Controller:
         self.clock = WallClock() if clock is None else clock
         self.timing = Timing() if timing is None else timing
         self.faults = Faults() if faults is None else faults
-        self.bios = Bios(attributes(personality, tag, bare=bare))
+        self.bios = Settings(bios_attributes(personality, tag, bare=bare))
+        self.nics = {nic.fqdd: nic for nic in nics}
+        self.devices = {
+            BIOS_TARGET: self.bios,
+            **{fqdd: Settings(nic_attributes(nic)) for fqdd, nic in self.nics.items()},
+        }
+        """Everything with settings, by FQDD, the BIOS first."""
         self.jobs = JobQueue()
         self._chassis = chassis
         self._life: asyncio.Task[None] | None = None
@@ -116,62 +124,75 @@ class Controller:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # BIOS settings and jobs
+    # settings and jobs
 
-    def stage(self, changes: Mapping[str, Value]) -> None:
-        """Make BIOS values pending; nothing happens to them before a job commits them.
+    def device(self, target: str) -> Settings:
+        """The settings of a device.
+
+        :param target: its FQDD
+        :raises RefusedError: there is no such device
+        """
+        if target not in self.devices:
+            raise RefusedError("RAC917", target)
+        return self.devices[target]
+
+    def stage(self, changes: Mapping[str, Value], target: str = BIOS_TARGET) -> None:
+        """Make values pending; nothing happens to them before a job commits them.
 
         :raises RefusedError: SYS011 while a job is there
-        :raises AttributesRefusedError: as :meth:`Bios.stage`
+        :raises AttributesRefusedError: as :meth:`Settings.stage`
         """
-        if self.jobs.live() is not None:
+        device = self.device(target)
+        if self.jobs.live(target) is not None:
             raise RefusedError("SYS011")
-        self.bios.stage(changes)
+        device.stage(changes)
 
-    def commit(self) -> Job:
+    def commit(self, target: str = BIOS_TARGET) -> Job:
         """Make the job that applies the pending values at the next start of the server.
 
         :raises RefusedError: a job is there, nothing is pending, Lifecycle Controller is busy or
             disabled
         """
+        device = self.device(target)
         if self.faults.lifecycle == "disabled":
             raise RefusedError("RAC1155")
-        if self.jobs.live() is not None:
+        if self.jobs.live(target) is not None:
             raise RefusedError("SYS011")
-        if not self.bios.pending:
+        if not device.pending:
             raise RefusedError("RAC1035")
         if self.faults.lifecycle == "busy":
             raise RefusedError("RED023")
-        job = self.jobs.add("BIOSConfiguration", f"Configure: {BIOS_TARGET}", self.clock.now())
+        job = self.jobs.configure(target, self.clock.now())
         self.settle()
         return job
 
     def reboot(self, how: Reboot) -> Job:
-        """Make the job that restarts the server once the BIOS job is scheduled."""
+        """Make the job that restarts the server once the jobs before it are scheduled."""
         kind, name = _REBOOT_JOBS[how]
-        job = self.jobs.add(kind, name, self.clock.now())
+        job = self.jobs.reboot(kind, name, self.clock.now())
         self._errand(self._run_reboot(job, how))
         return job
 
-    def discard(self) -> None:
+    def discard(self, target: str = BIOS_TARGET) -> None:
         """Forget the pending values.
 
         :raises RefusedError: a job has them already, or there are none
         """
-        if self.jobs.live() is not None:
+        device = self.device(target)
+        if self.jobs.live(target) is not None:
             raise RefusedError("SYS011")
-        if not self.bios.pending:
+        if not device.pending:
             raise RefusedError("RAC1035")
-        self.bios.discard()
+        device.discard()
 
     def delete_job(self, job_id: str) -> None:
-        """Delete a job, or all; the pending values of a BIOS job go with it.
+        """Delete a job, or all; the pending values go with the job that would apply them.
 
         :raises RefusedError: there is none, or it runs
         """
-        gone = self.jobs.remove(job_id)
-        if any(job.configures and not job.state.terminal for job in gone):
-            self.bios.discard()
+        for job in self.jobs.remove(job_id):
+            if job.target is not None and not job.state.terminal:
+                self.devices[job.target].discard()
 
     def settle(self, starting: bool = False) -> None:
         """Let new jobs become scheduled whose time has come.
@@ -241,13 +262,21 @@ class Controller:
         await self._up.wait()
         await self._switch_off(force=False)
 
+    def switches(self) -> dict[str, str]:
+        """What the machine boots with: BIOS values by name, a port's as ``<FQDD>#<name>``."""
+        return self.bios.switches() | {
+            f"{fqdd}#{name}": value
+            for fqdd in self.nics
+            for name, value in self.devices[fqdd].switches().items()
+        }
+
     async def _switch_off(self, force: bool) -> None:
         async with self._hand:
             await self._chassis.power_off(force)
 
     async def _switch_on(self) -> None:
         async with self._hand:
-            await self._chassis.power_on(self.bios.switches())
+            await self._chassis.power_on(self.switches())
 
     async def _restart_later(self) -> None:
         await self._restart(force=False)
@@ -325,28 +354,28 @@ class Controller:
             self._posting = False
 
     async def _boot(self) -> None:
-        """The server's POST: the scheduled job first, then the machine with what the BIOS says."""
+        """The server's POST: the scheduled jobs first, then the machine with what they set."""
         self._off.clear()
         self._posting = True
         self.settle(starting=True)
-        job = self.jobs.live()
-        due = job if job is not None and job.state is JobState.SCHEDULED else None
+        due = [job for job in self.jobs.jobs if job.configures and job.state is JobState.SCHEDULED]
         slow = self.faults.slow_job / 2
-        end: JobState | None = None
-        if due is not None:
-            due.to(JobState.RUNNING, self.clock.now())
+        if due:
+            for job in due:
+                job.to(JobState.RUNNING, self.clock.now())
             try:
                 await self.clock.sleep(self.timing.apply + slow)
             except asyncio.CancelledError:
-                self._end_job(due, JobState.FAILED)
+                for job in due:
+                    self._fail(job)
                 raise
-            end = self._apply(due)
+        ends = [(job, end) for job in due if (end := self._apply(job)) is not None]
         self._switching = asyncio.create_task(self._switch_on())
         try:
             await asyncio.shield(self._switching)
         finally:
-            if due is not None and end is not None:
-                self._errand(self._finish(due, end, self.timing.finish + slow))
+            for job, end in ends:
+                self._errand(self._finish(job, end, self.timing.finish + slow))
         self._posting = False
         self._up.set()
 
@@ -356,11 +385,13 @@ class Controller:
         :returns: the state it will end in; None where it has ended
         """
         if self.faults.job_end == "Failed":
-            self._end_job(job, JobState.FAILED)
+            self._fail(job)
             return None
+        assert job.target is not None
+        device = self.devices[job.target]
         # with errors: one of them did not take, the last by name
         partly = self.faults.job_end == "CompletedWithErrors"
-        self.bios.apply(leave=frozenset(sorted(self.bios.pending)[-1:]) if partly else frozenset())
+        device.apply(leave=frozenset(sorted(device.pending)[-1:]) if partly else frozenset())
         job.percent = 50
         return JobState(self.faults.job_end)
 
@@ -368,9 +399,10 @@ class Controller:
         await self.clock.sleep(seconds)
         job.to(end, self.clock.now())
 
-    def _end_job(self, job: Job, state: JobState) -> None:
-        job.to(state, self.clock.now())
-        self.bios.discard()
+    def _fail(self, job: Job) -> None:
+        assert job.target is not None
+        job.to(JobState.FAILED, self.clock.now())
+        self.devices[job.target].discard()
 
     def _errand(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

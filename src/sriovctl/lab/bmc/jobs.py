@@ -10,10 +10,11 @@ from typing import Literal
 from sriovctl.lab.bmc.messages import RefusedError, text
 
 BIOS_TARGET = "BIOS.Setup.1-1"
-BIOS_SETTINGS = "/redfish/v1/Systems/System.Embedded.1/Bios/Settings"
 CLEAR_ALL = ("JID_CLEARALL", "JID_CLEARALL_FORCE")
 
-Kind = Literal["BIOSConfiguration", "RebootPowerCycle", "RebootNoForce", "RebootForce"]
+Kind = Literal[
+    "BIOSConfiguration", "NICConfiguration", "RebootPowerCycle", "RebootNoForce", "RebootForce"
+]
 
 
 class JobState(StrEnum):
@@ -66,6 +67,8 @@ class Job:
     kind: Kind
     name: str
     created: datetime
+    target: str | None = None
+    """Whose settings it applies, by FQDD; None for one that only reboots."""
     state: JobState = JobState.NEW
     message_id: str = "JCP007"
     percent: int = 0
@@ -74,8 +77,8 @@ class Job:
 
     @property
     def configures(self) -> bool:
-        """A job that applies BIOS values, not one that only reboots."""
-        return self.kind == "BIOSConfiguration"
+        """A job that applies settings, not one that only reboots."""
+        return self.target is not None
 
     @property
     def message(self) -> str:
@@ -106,9 +109,11 @@ class JobQueue:
     jobs: list[Job] = field(default_factory=list)
     _last: int = 0
 
-    def live(self) -> Job | None:
-        """The BIOS job that is not over; there is one at most."""
-        return next((job for job in self.jobs if job.configures and not job.state.terminal), None)
+    def live(self, target: str) -> Job | None:
+        """The job for a device that is not over; there is one at most."""
+        return next(
+            (job for job in self.jobs if job.target == target and not job.state.terminal), None
+        )
 
     def get(self, job_id: str) -> Job:
         """The job of that id.
@@ -120,15 +125,24 @@ class JobQueue:
                 return job
         raise RefusedError("RAC1030", job_id)
 
-    def add(self, kind: Kind, name: str, now: datetime) -> Job:
-        """A new job; a second one for the BIOS is refused.
+    def configure(self, target: str, now: datetime) -> Job:
+        """A new job for a device; a second one is refused.
 
+        :param target: FQDD of the BIOS or of a network port
         :raises RefusedError: SYS011
         """
-        if kind == "BIOSConfiguration" and self.live() is not None:
+        if self.live(target) is not None:
             raise RefusedError("SYS011")
-        prefix = "JID" if kind == "BIOSConfiguration" else "RID"
-        job = Job(f"{prefix}_{self._number(now):012d}", kind, name, now)
+        kind: Kind = "BIOSConfiguration" if target == BIOS_TARGET else "NICConfiguration"
+        return self._add(
+            Job(f"JID_{self._number(now):012d}", kind, f"Configure: {target}", now, target)
+        )
+
+    def reboot(self, kind: Kind, name: str, now: datetime) -> Job:
+        """A new job that only restarts the server."""
+        return self._add(Job(f"RID_{self._number(now):012d}", kind, name, now))
+
+    def _add(self, job: Job) -> Job:
         self.jobs.append(job)
         return job
 

@@ -12,7 +12,8 @@ from sriovctl.lab.bmc.controller import Controller
 from sriovctl.lab.bmc.logins import Account, Logins
 from sriovctl.lab.bmc.messages import RefusedError
 from sriovctl.lab.bmc.personality import Personality
-from sriovctl.lab.bmc.racadm import racadm, said
+from sriovctl.lab.bmc.racadm import racadm
+from sriovctl.lab.bmc.racadm.wording import error
 
 _PROMPT = "racadm>>"
 _CHANGES = ("set", "serveraction")
@@ -69,7 +70,7 @@ class Shell:
         The exit status is 0 whatever happened, as iDRAC's is.
         """
         if self._open >= self._controller.personality.racadm_sessions:
-            self._write(process, "ERROR: " + said("RAC0218"))
+            self._write(process, error("RAC0218"))
             process.exit(0)
             return
         self._open += 1

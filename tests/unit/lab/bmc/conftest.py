@@ -10,12 +10,14 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asyncssh
 import pytest
 import requests
 
+from sriovctl.lab.bmc.attributes import Nic
 from sriovctl.lab.bmc.certificate import Certificate, self_signed
 from sriovctl.lab.bmc.chassis import FakeChassis
 from sriovctl.lab.bmc.clock import AT_ONCE
@@ -28,6 +30,11 @@ from sriovctl.lab.bmc.shell import new_host_key
 
 PASSWORD = DEFAULT_ACCOUNT.password
 READER = Account("reader", "only", "ReadOnly")
+
+NICS = (
+    Nic("NIC.Integrated.1-1-1", "52:54:00:00:02:01", "NONE"),
+    Nic("NIC.Integrated.1-2-1", "52:54:00:00:02:02", "NONE"),
+)
 
 SYSTEM = "/redfish/v1/Systems/System.Embedded.1"
 BIOS = f"{SYSTEM}/Bios"
@@ -115,6 +122,7 @@ def start(certificate: Certificate, host_key: asyncssh.SSHKey, tmp_path: Path) -
                 chassis = FakeChassis()
                 made.append((chassis, asyncio.get_running_loop()))
                 more.setdefault("timing", AT_ONCE)
+                more.setdefault("nics", NICS)
                 bmc = BMC(
                     Controller(personality, chassis, **more),
                     accounts=(DEFAULT_ACCOUNT, READER),
@@ -136,3 +144,15 @@ def personality(request: pytest.FixtureRequest) -> Personality:
     """Both."""
     each: Personality = request.param
     return replace(each)
+
+
+@pytest.fixture
+def fast_badfish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """badfish without its fixed sleeps of up to 30 s, which are made for the metal."""
+
+    main = pytest.importorskip("badfish.main")
+
+    async def nap(_seconds: float) -> None:
+        await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(main, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": nap}))

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -87,17 +86,7 @@ def test_sushy_is_told_what_is_wrong(start: Start) -> None:
         assert root.get_system(SYSTEM).identity == "System.Embedded.1"
 
 
-@pytest.fixture
-def fast_badfish(monkeypatch: pytest.MonkeyPatch) -> None:
-    """badfish without its fixed sleeps of up to 30 s, which are made for the metal."""
-
-    async def nap(_seconds: float) -> None:
-        await asyncio.sleep(0.01)
-
-    monkeypatch.setattr(badfish_main, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": nap}))
-
-
-def with_badfish(peer: Peer, *steps: str | tuple[str, Any]) -> list[Any]:
+def with_badfish(peer: Peer, *steps: tuple[Any, ...]) -> list[Any]:
     """What methods of badfish's own class return, called in turn."""
 
     async def run() -> list[Any]:
@@ -111,14 +100,7 @@ def with_badfish(peer: Peer, *steps: str | tuple[str, Any]) -> list[Any]:
             _progress_disabled=True,
         )
         async with badfish:
-            return [
-                await (
-                    getattr(badfish, step)()
-                    if isinstance(step, str)
-                    else getattr(badfish, step[0])(step[1])
-                )
-                for step in steps
-            ]
+            return [await getattr(badfish, name)(*arguments) for name, *arguments in steps]
 
     return asyncio.run(run())
 
@@ -129,7 +111,7 @@ def test_badfish_sets_a_bios_attribute_and_restarts(start: Start) -> None:
     assert with_badfish(peer, ("get_bios_attribute", SRIOV)) == ["Disabled"]
     with_badfish(peer, ("set_bios_attribute", {"sriovglobalenable": "enabled"}))
     until(lambda: [job["JobState"] for job in peer.jobs()] == ["Completed"])
-    assert with_badfish(peer, "get_sriov_mode") == ["Enabled"]
+    assert with_badfish(peer, ("get_sriov_mode",)) == ["Enabled"]
     assert peer.chassis.boots[-1][SRIOV] == "Enabled"
 
 
@@ -139,11 +121,11 @@ def test_badfish_makes_the_job_that_idrac8_needs(start: Start) -> None:
     peer.http("PATCH", SETTINGS, json={"Attributes": WANTED})
     job, _ = with_badfish(
         peer, ("create_bios_config_job", "/Systems/System.Embedded.1/Bios/Settings"),
-        "reboot_server",
+        ("reboot_server",),
     )  # fmt: skip
     with_badfish(peer, ("check_job_status", job))
     assert peer.jobs()[0]["JobState"] == "Completed"
-    assert with_badfish(peer, "get_sriov_mode") == ["Enabled"]
+    assert with_badfish(peer, ("get_sriov_mode",)) == ["Enabled"]
 
 
 @pytest.mark.usefixtures("fast_badfish")
@@ -151,9 +133,9 @@ def test_badfish_sees_and_clears_the_job_queue(start: Start, personality: Person
     peer = start(personality)
     peer.http("PATCH", SETTINGS, json={"Attributes": WANTED})
     peer.http("POST", JOBS, json={"TargetSettingsURI": SETTINGS})
-    (queue,) = with_badfish(peer, "get_job_queue")
+    (queue,) = with_badfish(peer, ("get_job_queue",))
     assert peer.jobs()[0]["Id"] in queue
-    with_badfish(peer, "clear_job_queue")
+    with_badfish(peer, ("clear_job_queue",))
     assert peer.jobs() == []
     assert peer.attributes(SETTINGS) == {}
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sriovctl.lab.bmc.jobs import Job, JobQueue, JobState
+from sriovctl.lab.bmc.jobs import BIOS_TARGET, Job, JobQueue, JobState
 from sriovctl.lab.bmc.messages import RefusedError
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -30,27 +30,36 @@ def test_a_job_that_is_over_stays_over(states: list[JobState]) -> None:
 
 def test_one_bios_job_at_a_time() -> None:
     queue = JobQueue()
-    first = queue.add("BIOSConfiguration", "first", NOW)
+    first = queue.configure(BIOS_TARGET, NOW)
     with pytest.raises(RefusedError) as caught:
-        queue.add("BIOSConfiguration", "second", NOW)
+        queue.configure(BIOS_TARGET, NOW)
     assert caught.value.code == "SYS011"
     for state in (JobState.SCHEDULED, JobState.RUNNING, JobState.COMPLETED):
         first.to(state, NOW)
-    queue.add("BIOSConfiguration", "third", NOW)
+    queue.configure(BIOS_TARGET, NOW)
+
+
+def test_each_device_has_a_job_of_its_own() -> None:
+    queue = JobQueue()
+    first = queue.configure(BIOS_TARGET, NOW)
+    second = queue.configure("NIC.Integrated.1-1-1", NOW)
+    assert queue.live(BIOS_TARGET) is first
+    assert queue.live("NIC.Integrated.1-1-1") is second
+    assert (first.kind, second.kind) == ("BIOSConfiguration", "NICConfiguration")
 
 
 def test_ids_are_twelve_digits_and_never_come_twice() -> None:
     queue = JobQueue()
-    ids = [queue.add("RebootForce", "Reboot3", NOW).id for _ in range(5)]
+    ids = [queue.reboot("RebootForce", "Reboot3", NOW).id for _ in range(5)]
     assert len(set(ids)) == 5
     assert all(each.startswith("RID_") and len(each) == 16 for each in ids)
     queue.remove("JID_CLEARALL")
-    assert queue.add("RebootForce", "Reboot3", NOW).id not in ids
+    assert queue.reboot("RebootForce", "Reboot3", NOW).id not in ids
 
 
 def test_a_running_job_is_only_deleted_by_force() -> None:
     queue = JobQueue()
-    job = queue.add("BIOSConfiguration", "it", NOW)
+    job = queue.configure(BIOS_TARGET, NOW)
     job.to(JobState.SCHEDULED, NOW)
     job.to(JobState.RUNNING, NOW)
     with pytest.raises(RefusedError) as caught:

@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sriovctl.lab.bmc.bios import AttributesRefusedError
 from sriovctl.lab.bmc.messages import MESSAGES, RefusedError, text
 from sriovctl.lab.bmc.personality import Personality
+from sriovctl.lab.bmc.settings import AttributesRefusedError
 
 Json = dict[str, Any]
 
@@ -110,3 +111,29 @@ def etag(body: Mapping[str, Any]) -> str:
     """A weak ETag of a resource: other content, other tag."""
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     return f'W/"{digest[:8]}"'
+
+
+def shown(personality: Personality, body: Json, status: int = 200, **headers: str) -> Response:
+    """A body as the answer, with an ETag where the firmware gives one."""
+    answer = JSONResponse(body, status, {"OData-Version": "4.0", "Cache-Control": "no-cache"})
+    if personality.etags:
+        answer.headers["ETag"] = etag(body)
+    answer.headers.update(headers)
+    return answer
+
+
+async def read_body(request: Request) -> dict[str, Any]:
+    """The JSON object of a request.
+
+    :raises RefusedError: it is something else
+    """
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise RefusedError("SYS401")
+    try:
+        body = json.loads(await request.body())
+    except ValueError:
+        raise RefusedError("SYS405") from None
+    if not isinstance(body, dict):
+        raise RefusedError("SYS405")
+    return body

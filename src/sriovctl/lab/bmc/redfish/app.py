@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sriovctl.lab.bmc.bios import AttributesRefusedError
 from sriovctl.lab.bmc.controller import Action, Controller, Reboot
-from sriovctl.lab.bmc.jobs import BIOS_SETTINGS, Job
+from sriovctl.lab.bmc.jobs import BIOS_TARGET, Job
 from sriovctl.lab.bmc.logins import Logins, Sessions
 from sriovctl.lab.bmc.messages import RefusedError
 from sriovctl.lab.bmc.redfish import registries, resources
-from sriovctl.lab.bmc.redfish.answers import Json, collection, etag, refused, succeeded
+from sriovctl.lab.bmc.redfish.answers import (
+    Json,
+    collection,
+    read_body,
+    refused,
+    shown,
+    succeeded,
+)
 from sriovctl.lab.bmc.redfish.gate import SESSION_PATHS, Gate
-from sriovctl.lab.bmc.redfish.resources import BIOS, CHASSIS, JOBS, MANAGER, ROOT, SYSTEM, TASKS
+from sriovctl.lab.bmc.redfish.network import Network
+from sriovctl.lab.bmc.redfish.resources import (
+    BIOS,
+    BIOS_SETTINGS,
+    CHASSIS,
+    JOBS,
+    MANAGER,
+    ROOT,
+    SYSTEM,
+    TASKS,
+)
+from sriovctl.lab.bmc.redfish.staging import stage
+from sriovctl.lab.bmc.settings import AttributesRefusedError
 
 _REBOOT_TYPES = {
     "PowerCycle": Reboot.POWER_CYCLE,
     "GracefulRebootWithoutForcedShutdown": Reboot.GRACEFUL,
     "GracefulRebootWithForcedShutdown": Reboot.FORCED,
 }
-_APPLY_TIME = "@Redfish.SettingsApplyTime"
 
 
 def redfish_app(controller: Controller, logins: Logins) -> ASGIApp:
@@ -43,6 +57,9 @@ class _Service:
         self._personality = controller.personality
         self._logins = logins
         self._sessions = sessions
+        self._targets = {BIOS_SETTINGS: BIOS_TARGET}
+        if self._personality.apply_times:
+            self._targets |= {resources.settings_path(fqdd): fqdd for fqdd in controller.nics}
         self._boot = {
             "BootSourceOverrideEnabled": "Disabled",
             "BootSourceOverrideMode": "Legacy",
@@ -94,6 +111,7 @@ class _Service:
         if self._personality.apply_times:
             jobs = f"{resources.DELL_MANAGER}/DellJobService"
             lifecycle = f"{resources.DELL_MANAGER}/DellLCService"
+            routes += Network(self._controller).routes()
             routes += [
                 Route(jobs, self._job_service, methods=get),
                 Route(f"{jobs}/Actions/DellJobService.DeleteJobQueue", self._clear, methods=post),
@@ -127,11 +145,7 @@ class _Service:
         return answer
 
     def _show(self, body: Json, status: int = 200, **headers: str) -> Response:
-        answer = JSONResponse(body, status, {"OData-Version": "4.0", "Cache-Control": "no-cache"})
-        if self._personality.etags:
-            answer.headers["ETag"] = etag(body)
-        answer.headers.update(headers)
-        return answer
+        return shown(self._personality, body, status, **headers)
 
     # reading
 
@@ -200,34 +214,8 @@ class _Service:
     # BIOS settings
 
     async def _stage(self, request: Request) -> Response:
-        body = await _body(request)
-        controller = self._controller
-        if self._personality.etags and (wanted := request.headers.get("If-Match")) is not None:
-            now = etag(resources.bios_settings(controller.bios))
-            if wanted not in (now, "*"):
-                raise RefusedError("SYS400")
-        for name in body:
-            if name != "Attributes" and not name.startswith("@"):
-                raise RefusedError("SYS407", name)
-        changes = body.get("Attributes")
-        if not isinstance(changes, dict):
-            raise RefusedError("SYS406", "Attributes")
-        commit = self._commits(body)
-        controller.stage(changes)
-        if not commit or not controller.bios.pending:
-            return self._show(succeeded(self._personality))
-        job = controller.commit()
-        return self._show(succeeded(self._personality), 202, Location=f"{TASKS}/{job.id}")
-
-    def _commits(self, body: Json) -> bool:
-        """Whether the request itself makes the job; firmware without apply times overlooks it."""
-        if _APPLY_TIME not in body or not self._personality.apply_times:
-            return False
-        wish = body[_APPLY_TIME]
-        time = wish.get("ApplyTime") if isinstance(wish, dict) else None
-        if time not in self._personality.apply_times:
-            raise RefusedError("SYS409", str(time), "ApplyTime")
-        return True
+        now = resources.bios_settings(self._controller.bios)
+        return await stage(self._controller, request, BIOS_TARGET, now)
 
     async def _clear_pending(self, request: Request) -> Response:
         self._controller.discard()
@@ -258,16 +246,16 @@ class _Service:
         return self._show(resources.job(self._one_job(request), self._personality))
 
     async def _make_job(self, request: Request) -> Response:
-        body = await _body(request)
+        body = await read_body(request)
         target = body.get("TargetSettingsURI")
         if target is None:
             raise RefusedError("SYS406", "TargetSettingsURI")
-        if target != BIOS_SETTINGS:
+        if target not in self._targets:
             raise RefusedError("SYS409", str(target), "TargetSettingsURI")
         reboot = body.get("RebootJobType")
         if reboot is not None and reboot not in _REBOOT_TYPES:
             raise RefusedError("SYS409", str(reboot), "RebootJobType")
-        job = self._controller.commit()
+        job = self._controller.commit(self._targets[target])
         if reboot is not None:
             self._controller.reboot(_REBOOT_TYPES[reboot])
         answer = succeeded(self._personality)
@@ -288,7 +276,7 @@ class _Service:
         return self._show({"@odata.id": path, "Id": "Job Service", "Name": "DellJobService"})
 
     async def _clear(self, request: Request) -> Response:
-        body = await _body(request)
+        body = await read_body(request)
         self._controller.delete_job(str(body.get("JobID")))
         return self._show(succeeded(self._personality))
 
@@ -316,7 +304,7 @@ class _Service:
     # power
 
     async def _reset(self, request: Request) -> Response:
-        wish = (await _body(request)).get("ResetType")
+        wish = (await read_body(request)).get("ResetType")
         if wish is None:
             raise RefusedError("SYS406", "ResetType")
         if wish not in self._personality.reset_types:
@@ -325,7 +313,7 @@ class _Service:
         return Response(status_code=204, headers={"OData-Version": "4.0"})
 
     async def _set_boot(self, request: Request) -> Response:
-        boot = (await _body(request)).get("Boot")
+        boot = (await read_body(request)).get("Boot")
         if not isinstance(boot, dict):
             raise RefusedError("SYS406", "Boot")
         allowed = {
@@ -342,7 +330,7 @@ class _Service:
         return self._show(succeeded(self._personality))
 
     async def _reset_manager(self, request: Request) -> Response:
-        if (await _body(request)).get("ResetType") != "GracefulRestart":
+        if (await read_body(request)).get("ResetType") != "GracefulRestart":
             raise RefusedError("SYS409", "", "ResetType")
         for session in self._sessions.all(self._controller.clock.now()):
             self._sessions.close(session.id)
@@ -359,7 +347,7 @@ class _Service:
         return self._show(collection(path, "SessionCollection", "Session Collection", paths))
 
     async def _log_in(self, request: Request) -> Response:
-        body = await _body(request)
+        body = await read_body(request)
         for name in ("UserName", "Password"):
             if not isinstance(body.get(name), str):
                 raise RefusedError("SYS406", name)
@@ -384,20 +372,3 @@ class _Service:
     async def _log_out(self, request: Request) -> Response:
         self._sessions.close(request.path_params["id"])
         return self._show(succeeded(self._personality))
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    """The JSON object of a request.
-
-    :raises RefusedError: it is something else
-    """
-    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise RefusedError("SYS401")
-    try:
-        body = json.loads(await request.body())
-    except ValueError:
-        raise RefusedError("SYS405") from None
-    if not isinstance(body, dict):
-        raise RefusedError("SYS405")
-    return body

@@ -1,44 +1,67 @@
-"""The registries: BIOS attributes as this server has them, and iDRAC's messages."""
+"""The registries: attributes as this server's devices have them, and iDRAC's messages."""
 
 from __future__ import annotations
 
-from sriovctl.lab.bmc.attributes import GROUPS, Attribute
-from sriovctl.lab.bmc.bios import Bios
+from collections.abc import Mapping
+
+from sriovctl.lab.bmc.attributes import GROUPS, NIC_GROUPS, Attribute
 from sriovctl.lab.bmc.messages import MESSAGES
 from sriovctl.lab.bmc.personality import Personality
 from sriovctl.lab.bmc.redfish.answers import Json, resource
+from sriovctl.lab.bmc.settings import Settings
 
 BIOS_REGISTRY = "BiosAttributeRegistry.v1_0_0"
 BIOS_REGISTRY_PATH = "/redfish/v1/Systems/System.Embedded.1/Bios/BiosRegistry"
 MESSAGES_PATH = "/redfish/v1/Registries/Messages/EEMIRegistry"
 
 
-def bios_registry(bios: Bios, personality: Personality) -> Json:
-    """The attribute registry. ReadOnly is what holds now, dependencies taken in."""
+def bios_registry(bios: Settings, personality: Personality) -> Json:
+    """The registry of BIOS attributes. ReadOnly is what holds now, dependencies taken in."""
+    body = _registry(bios, personality, BIOS_REGISTRY_PATH, "BIOS Attribute Registry", GROUPS)
+    return body | {"Id": BIOS_REGISTRY}
+
+
+def nic_registry_id(fqdd: str) -> str:
+    """Of the registry of a network port."""
+    return f"NetworkAttributesRegistry_{fqdd}"
+
+
+def nic_registry(fqdd: str, nic: Settings, personality: Personality) -> Json:
+    """The registry of a network port's attributes."""
+    name = nic_registry_id(fqdd)
+    path = f"/redfish/v1/Registries/{name}/{name}.json"
+    body = _registry(nic, personality, path, "Network Attribute Registry", NIC_GROUPS)
+    return body | {"Id": name}
+
+
+def _registry(
+    device: Settings, personality: Personality, path: str, title: str, groups: Mapping[str, str]
+) -> Json:
+    attributes = device.attributes.values()
     entries = [
-        _entry(attribute, order, bios.read_only(attribute.name))
-        for order, attribute in enumerate(bios.attributes.values(), start=1)
+        _entry(attribute, groups[attribute.group], order, device.read_only(attribute.name))
+        for order, attribute in enumerate(attributes, start=1)
     ]
     dependencies = [
         _dependency(attribute.name, *attribute.needs)
-        for attribute in bios.attributes.values()
+        for attribute in attributes
         if attribute.needs is not None
     ]
     menus = [
         {
-            "DisplayName": title,
+            "DisplayName": page,
             "DisplayOrder": order,
             "MenuName": f"{group}Ref",
             "MenuPath": f"./{group}Ref",
         }
-        for order, (group, title) in enumerate(GROUPS.items(), start=1)
+        for order, (group, page) in enumerate(groups.items(), start=1)
     ]
-    body = resource(
-        BIOS_REGISTRY_PATH,
+    return resource(
+        path,
         "#AttributeRegistry.v1_1_0.AttributeRegistry",
         "AttributeRegistry.AttributeRegistry",
-        "BIOS Attribute Registry",
-        Description="This registry defines a representation of BIOS Attribute instances",
+        title,
+        Description="This registry defines a representation of attribute instances",
         Language="en",
         OwningEntity="Dell",
         RegistryVersion="v1_0_0",
@@ -51,17 +74,15 @@ def bios_registry(bios: Bios, personality: Personality) -> Json:
             }
         ],
     )
-    body["Id"] = BIOS_REGISTRY
-    return body
 
 
-def _entry(attribute: Attribute, order: int, read_only: bool) -> Json:
+def _entry(attribute: Attribute, page: str, order: int, read_only: bool) -> Json:
     entry: Json = {
         "AttributeName": attribute.name,
         "CurrentValue": None,
         "DisplayName": attribute.display,
         "DisplayOrder": order,
-        "HelpText": f"{attribute.display}, on the page {GROUPS[attribute.group]}.",
+        "HelpText": f"{attribute.display}, on the page {page}.",
         "Hidden": False,
         "Immutable": attribute.read_only,
         "MenuPath": f"./{attribute.group}Ref",

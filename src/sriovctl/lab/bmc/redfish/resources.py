@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sriovctl.lab.bmc.attributes import Value
-from sriovctl.lab.bmc.bios import Bios
 from sriovctl.lab.bmc.chassis import Power
-from sriovctl.lab.bmc.jobs import BIOS_SETTINGS, Job, JobState
+from sriovctl.lab.bmc.jobs import BIOS_TARGET, Job, JobState
 from sriovctl.lab.bmc.logins import Session
 from sriovctl.lab.bmc.personality import Personality
 from sriovctl.lab.bmc.redfish.answers import Json, link, resource
 from sriovctl.lab.bmc.redfish.registries import BIOS_REGISTRY
+from sriovctl.lab.bmc.settings import Settings
 
 ROOT = "/redfish/v1"
 SYSTEM = f"{ROOT}/Systems/System.Embedded.1"
@@ -21,6 +21,7 @@ CHASSIS = f"{ROOT}/Chassis/System.Embedded.1"
 JOBS = f"{MANAGER}/Jobs"
 TASKS = f"{ROOT}/TaskService/Tasks"
 BIOS = f"{SYSTEM}/Bios"
+BIOS_SETTINGS = f"{BIOS}/Settings"
 DELL_MANAGER = f"{ROOT}/Dell/Managers/iDRAC.Embedded.1"
 
 BOOT_TARGETS = ("None", "Pxe", "Cd", "Floppy", "Hdd", "BiosSetup", "Utilities")
@@ -93,17 +94,12 @@ def system(personality: Personality, tag: str, power: Power, boot: Mapping[str, 
     )
 
 
-def bios(state: Bios, personality: Personality) -> Json:
+def bios(state: Settings, personality: Personality) -> Json:
     """BIOS values that hold now (or that a running job has just written)."""
-    settings: Json = {
-        "@odata.context": "/redfish/v1/$metadata#Settings.Settings",
-        "@odata.type": "#Settings.v1_1_0.Settings",
-        "SettingsObject": link(BIOS_SETTINGS),
-    }
-    if personality.apply_times:
-        settings["SupportedApplyTimes"] = list(personality.apply_times)
-    return _bios(BIOS, "BIOS Configuration Current Settings", _shown(state, state.current)) | {
-        "@Redfish.Settings": settings,
+    return _bios(
+        BIOS, "BIOS Configuration Current Settings", shown_values(state, state.current)
+    ) | {
+        "@Redfish.Settings": settings_annotation(BIOS_SETTINGS, personality),
         "Actions": {
             "#Bios.ResetBios": {"target": f"{BIOS}/Actions/Bios.ResetBios"},
             "#Bios.ChangePassword": {"target": f"{BIOS}/Actions/Bios.ChangePassword"},
@@ -111,10 +107,10 @@ def bios(state: Bios, personality: Personality) -> Json:
     }
 
 
-def bios_settings(state: Bios) -> Json:
+def bios_settings(state: Settings) -> Json:
     """BIOS values that are pending, those alone."""
     clear = f"{BIOS_SETTINGS}/Actions/Oem/DellManager.ClearPending"
-    attributes = _shown(state, state.pending)
+    attributes = shown_values(state, state.pending)
     return _bios(BIOS_SETTINGS, "BIOS Configuration Pending Settings", attributes) | {
         "Actions": {"Oem": {"#DellManager.ClearPending": {"target": clear}}},
     }
@@ -132,11 +128,35 @@ def _bios(path: str, name: str, attributes: Mapping[str, Value | None]) -> Json:
     )
 
 
-def _shown(state: Bios, values: Mapping[str, Value]) -> dict[str, Value | None]:
+def settings_annotation(path: str, personality: Personality) -> Json:
+    """Where a device is set, and when what was set may apply."""
+    annotation: Json = {
+        "@odata.context": "/redfish/v1/$metadata#Settings.Settings",
+        "@odata.type": "#Settings.v1_1_0.Settings",
+        "SettingsObject": link(path),
+    }
+    if personality.apply_times:
+        annotation["SupportedApplyTimes"] = list(personality.apply_times)
+    return annotation
+
+
+def shown_values(device: Settings, values: Mapping[str, Value]) -> dict[str, Value | None]:
+    """Values as they may be seen: no password."""
     return {
-        name: None if state.attributes[name].kind == "Password" else value
+        name: None if device.attributes[name].kind == "Password" else value
         for name, value in values.items()
     }
+
+
+def nic_path(fqdd: str) -> str:
+    """Of a network port's attributes."""
+    card = f"{CHASSIS}/NetworkAdapters/{fqdd.partition('-')[0]}"
+    return f"{card}/NetworkDeviceFunctions/{fqdd}/Oem/Dell/DellNetworkAttributes/{fqdd}"
+
+
+def settings_path(target: str) -> str:
+    """Where a device is set."""
+    return BIOS_SETTINGS if target == BIOS_TARGET else f"{nic_path(target)}/Settings"
 
 
 def manager(personality: Personality, now: datetime) -> Json:
@@ -174,11 +194,13 @@ def manager(personality: Personality, now: datetime) -> Json:
 
 def chassis(personality: Personality, tag: str, power: Power) -> Json:
     """The box."""
+    cards = {"NetworkAdapters": link(f"{CHASSIS}/NetworkAdapters")}
     return resource(
         CHASSIS,
         "#Chassis.v1_6_0.Chassis",
         "Chassis.Chassis",
         "Computer System Chassis",
+        **(cards if personality.apply_times else {}),
         ChassisType="RackMount",
         Links={"ComputerSystems": [link(SYSTEM)], "ManagedBy": [link(MANAGER)]},
         Manufacturer="Dell Inc.",
@@ -207,7 +229,7 @@ def job(each: Job, personality: Personality) -> Json:
         MessageId=f"{personality.messages}.{each.message_id}" if newer else each.message_id,
         PercentComplete=each.percent,
         StartTime="TIME_NOW",
-        TargetSettingsURI=BIOS_SETTINGS if each.configures else None,
+        TargetSettingsURI=None if each.target is None else settings_path(each.target),
     )
     if newer:
         body |= {

@@ -1,4 +1,4 @@
-"""BIOS settings as a state machine: what is, what is pending, who may be changed. Pure."""
+"""A device's settings as a state machine: what is, what is pending, what may be changed. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ class AttributesRefusedError(Exception):
         self.refusals = tuple(refusals)
 
 
-class Bios:
-    """Current and pending values. Setting only stages; :meth:`apply` is the server's next POST."""
+class Settings:
+    """Current and pending values of the BIOS, or of a network port.
+
+    Setting only stages; :meth:`apply` is the server's next POST.
+    """
 
     def __init__(self, attributes: Sequence[Attribute]) -> None:
         self.attributes = {attribute.name: attribute for attribute in attributes}

@@ -1,4 +1,4 @@
-"""The BIOS settings: nothing but a job changes them, and nothing wrong gets in."""
+"""A device's settings: nothing but a job changes them, and nothing wrong gets in."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sriovctl.lab.bmc.attributes import SRIOV, VIRTUALIZATION, Value, attributes
-from sriovctl.lab.bmc.bios import AttributesRefusedError, Bios, acceptable
+from sriovctl.lab.bmc.attributes import SRIOV, VIRTUALIZATION, Value, bios_attributes
 from sriovctl.lab.bmc.personality import IDRAC9
+from sriovctl.lab.bmc.settings import AttributesRefusedError, Settings, acceptable
 
-ALL = attributes(IDRAC9, "LAB0002", bare=True)
+ALL = bios_attributes(IDRAC9, "LAB0002", bare=True)
 NAMES = [attribute.name for attribute in ALL] + ["NoSuchThing"]
 VALUES = st.one_of(
     st.sampled_from(sorted({value for each in ALL for value in each.allowed})),
@@ -22,7 +22,7 @@ CHANGES = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4)
 
 @given(st.lists(CHANGES, max_size=6))
 def test_staging_never_changes_what_is(all_changes: list[dict[str, Value]]) -> None:
-    bios = Bios(ALL)
+    bios = Settings(ALL)
     before = dict(bios.current)
     for changes in all_changes:
         pending = dict(bios.pending)
@@ -36,7 +36,7 @@ def test_staging_never_changes_what_is(all_changes: list[dict[str, Value]]) -> N
 
 @given(st.lists(CHANGES, max_size=6))
 def test_what_is_applied_is_what_was_pending(all_changes: list[dict[str, Value]]) -> None:
-    bios = Bios(ALL)
+    bios = Settings(ALL)
     for changes in all_changes:
         try:
             bios.stage(changes)
@@ -66,7 +66,7 @@ def test_what_is_applied_is_what_was_pending(all_changes: list[dict[str, Value]]
     ],
 )
 def test_refusals(changes: dict[str, Value], code: str) -> None:
-    bios = Bios(ALL)
+    bios = Settings(ALL)
     with pytest.raises(AttributesRefusedError) as caught:
         bios.stage({SRIOV: "Enabled", **changes})
     assert [refusal.code for refusal in caught.value.refusals] == [code]
@@ -74,9 +74,9 @@ def test_refusals(changes: dict[str, Value], code: str) -> None:
 
 
 def test_what_is_greyed_out_can_be_set_with_or_after_what_it_hangs_on() -> None:
-    together = Bios(ALL)
+    together = Settings(ALL)
     together.stage({"KernelDmaProtection": "Enabled", VIRTUALIZATION: "Enabled"})
-    after = Bios(ALL)
+    after = Settings(ALL)
     assert after.read_only("KernelDmaProtection")
     after.stage({VIRTUALIZATION: "Enabled"})
     assert not after.read_only("KernelDmaProtection")
@@ -85,14 +85,14 @@ def test_what_is_greyed_out_can_be_set_with_or_after_what_it_hangs_on() -> None:
 
 
 def test_back_to_what_is_leaves_nothing_pending() -> None:
-    bios = Bios(ALL)
+    bios = Settings(ALL)
     bios.stage({SRIOV: "Enabled"})
     bios.stage({SRIOV: "Disabled"})
     assert not bios.pending
 
 
 def test_passwords_are_not_among_the_switches() -> None:
-    bios = Bios(ALL)
+    bios = Settings(ALL)
     bios.stage({"SetupPassword": "hush"})
     bios.apply()
     assert "SetupPassword" not in bios.switches()
