@@ -94,7 +94,7 @@ def _documents(sections: Sections) -> _Documents:
                 ) from error
             documents.unread.append(f"{path}: {error}")
             continue
-        # up to libvirt 1.0 a running network's file is the network without a status around it
+        # an old libvirt writes a running network as such, without a status around it
         inner = root.find("domain" if root.tag == "domstatus" else "network")
         inner = root if definition or root.tag == "network" else inner
         if inner is None:
