@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from sriovctl.errors import SriovctlError, UsageError
@@ -13,31 +14,8 @@ from sriovctl.lab.layout import Server
 from sriovctl.lab.state import Lab
 from sriovctl.lab.timeouts import seconds
 
-#: $1 is the VM, $2 how many seconds to wait for its agent, $3 the order (or nothing: only wait).
-#: All in one ssh connection: see that the VM runs here, ask the agent (where it is not there
-#: yet, sleep until libvirt says that it came), start the command, ask until it has exited.
-_SCRIPT = """
-virsh -q list --name | grep -qxF -e "$1" || exit 124
-end=$(($(date +%s) + $2))
-until [ "$2" = 0 ] ||
-    virsh -q qemu-agent-command "$1" '{"execute":"guest-ping"}' >/dev/null 2>&1; do
-    [ "$(date +%s)" -lt "$end" ] || exit 123
-    virsh -q event --domain "$1" --event agent-lifecycle --timeout 5 >/dev/null
-done
-[ -n "$3" ] || exit 0
-answer=$(virsh -q qemu-agent-command "$1" "$3") || exit 125
-pid=${answer##*\"pid\":}
-pid=${pid%%[!0-9]*}
-[ -n "$pid" ] || { echo "$answer" >&2; exit 125; }
-while :; do
-    answer=$(virsh -q qemu-agent-command "$1" \
-        "{\"execute\":\"guest-exec-status\",\"arguments\":{\"pid\":$pid}}") || exit 125
-    case $answer in
-    *'"exited":true'*) break ;;
-    esac
-done
-printf '%s\n' "$answer"
-"""
+_SCRIPT = Path(__file__).with_name("guest-exec.sh")
+#: Its exit codes for "not on this server" and "no answer in time".
 _ELSEWHERE, _SILENT = 124, 123
 
 
@@ -80,8 +58,8 @@ def run(
 def _ask(lab: Lab, vm: str, limit: float, line: str) -> str:
     """What the VM's agent answers, on whichever server it runs."""
     for server in _hosts(lab):
-        words = ["sh", "-c", _SCRIPT, "sh", vm, str(round(limit)), line]
-        done = access.run(lab, server, words)
+        words = ["sh", "-s", "--", vm, str(round(limit)), line]
+        done = access.run(lab, server, words, _SCRIPT.read_text())
         if done.returncode == 0:
             return done.stdout
         if done.returncode != _ELSEWHERE:

@@ -7,7 +7,7 @@ out=$2
 here=$(dirname "$0")
 tree=$here/tree
 mkdir -p "$out" "$tree/bin" "$tree/sbin" "$tree/dev" "$tree/proc" "$tree/sys" "$tree/run" \
-    "$tree/tmp" "$tree/etc/acpi" "$tree/modules" "$tree/var/run" "$tree/var/log"
+    "$tree/tmp" "$tree/etc/acpi/PWRF" "$tree/modules" "$tree/var/run" "$tree/var/log"
 
 # A program with every library that it is linked to.
 take() {
@@ -46,7 +46,7 @@ done | while read -r verb path _; do
     esac >"$tree/modules/$number-$name.ko"
 done
 
-# The power button and the agent's shutdown.
+# The agent's shutdown, and the power button where busybox's acpid looks for it.
 cat >"$tree/sbin/shutdown" <<'END'
 #!/bin/sh
 case " $* " in
@@ -54,8 +54,8 @@ case " $* " in
 *) exec poweroff -f ;;
 esac
 END
-printf '#!/bin/sh\nexec poweroff -f\n' >"$tree/etc/acpi/PWRF"
-chmod 0755 "$tree/sbin/shutdown" "$tree/etc/acpi/PWRF"
+printf '#!/bin/sh\nexec poweroff -f\n' >"$tree/etc/acpi/PWRF/00000080"
+chmod 0755 "$tree/sbin/shutdown" "$tree/etc/acpi/PWRF/00000080"
 printf 'root:x:0:0:root:/:/bin/sh\n' >"$tree/etc/passwd"
 install -m 0755 "$here/init" "$tree/init"
 
