@@ -75,16 +75,21 @@ def _processor(state: HostState) -> Iterator[Finding]:
 def _no_iommu(state: HostState) -> Finding:
     kernel = state.kernel
     off = [word for word in kernel.arguments if re.match(r"^\w*iommu=(.*,)?off(,|$)", word)]
-    mend = "switch on the IOMMU (AMD-Vi) in the BIOS"
-    if kernel.cpu_vendor == "GenuineIntel":
-        mend = "add intel_iommu=on to the kernel's arguments; if it is there, VT-d in the BIOS"
-    if off:
+    found = "there are no IOMMU groups"
+    if kernel.iommu_table is None:
+        found += ", and firmware offers no IOMMU (no ACPI table DMAR or IVRS)"
+        mend = "switch on VT-d (Intel) or AMD-Vi, also called IOMMU, in the BIOS"
+    elif off:
         mend = f"take {' '.join(off)} off the kernel's arguments and reboot"
+    elif kernel.iommu_table == "DMAR":
+        mend = "add intel_iommu=on to the kernel's arguments and reboot"
+    else:
+        mend = "look at what the kernel says of AMD-Vi: dmesg | grep -i AMD-Vi"
     return Finding(
         severity=Severity.WARNING,
         link="kernel",
         about="IOMMU",
-        found="there are no IOMMU groups",
+        found=found,
         means="VFs can be made, but none can be given to a VM",
         mend=mend,
     )
