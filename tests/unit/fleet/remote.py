@@ -90,6 +90,12 @@ def free_port() -> int:
         return port
 
 
+@pytest.fixture(autouse=True)
+def root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests logs in as root, as far as the need of sudo goes."""
+    monkeypatch.setattr(paramiko.Transport, "get_username", lambda self: "root")
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     yield from serve(tmp_path, {"SRIOVCTL_STATE": str(tmp_path / "state")})
@@ -345,7 +351,7 @@ SUDO = {
 
 
 @pytest.fixture
-def no_root(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_root(root: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The user who logs in is not called root."""
     monkeypatch.setattr(paramiko.Transport, "get_username", lambda self: "operator")
 
