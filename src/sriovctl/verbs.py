@@ -42,7 +42,9 @@ def show(arguments: argparse.Namespace) -> int:
         return code
     from sriovctl.view.tables import print_host
 
-    for state in states.values():
+    for number, state in enumerate(states.values()):
+        if number:
+            sys.stdout.write("\n")
         print_host(state)
     return code
 
