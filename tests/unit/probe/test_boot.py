@@ -77,3 +77,25 @@ def test_firmware_and_built_in_modules(tree: Tree) -> None:
     assert state.boot.proxmox
     assert state.kernel.iommu_table == "DMAR"
     assert state.kernel.modules == ("vfio_pci",)
+
+
+WINDOW = "0x00000000fe800000 0x00000000fe81ffff 0x000000000014220c\n"
+UNSET = "0x0000000000000000 0x000000000001ffff 0x000000002014220c\n"
+NONE = "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "answer"),
+    [
+        (NONE * 7 + WINDOW + NONE * 5, True),
+        (NONE * 7 + UNSET + NONE * 2 + WINDOW + NONE * 2, False),
+        (WINDOW * 7 + NONE * 6, False),
+        (WINDOW * 7, None),
+    ],
+    ids=["as on the rack", "one has no place", "none has", "a kernel that does not show them"],
+)
+def test_memory_windows_of_vfs(tree: Tree, lines: str, answer: bool | None) -> None:
+    tree.pf("0000:01:00.0", "em1", 2, [])
+    tree.write("/sys/bus/pci/devices/0000:01:00.0/resource", lines)
+    [pf] = look(tree).pfs
+    assert pf.vf_memory is answer

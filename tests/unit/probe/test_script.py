@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
@@ -197,6 +198,30 @@ def test_a_kernel_before_3_8_shows_the_vfs_it_has(tree: Tree) -> None:
         (tree.root / f"sys/bus/pci/devices/0000:01:00.0/{name}").unlink()
     (pf,) = tree.look()[0].pfs
     assert (pf.totalvfs, pf.numvfs, pf.autoprobe, len(pf.vfs)) == (2, 2, None, 2)
+
+
+def test_what_stands_in_for_a_vf_is_not_taken_for_the_port(tree: Tree) -> None:
+    with_pool(tree, ["0000:01:10.0"])
+    tree.netdev("0000:01:00.0", "eth0", 2, phys_port_name="pf0vf0")
+    tree.write("/sys/bus/pci/devices/0000:01:00.0/net/em1/phys_port_name", "p0\n")
+    (pf,) = tree.look()[0].pfs
+    assert pf.name == "em1"
+
+
+def test_a_port_without_a_network_driver(tree: Tree) -> None:
+    with_pool(tree, [])
+    shutil.rmtree(tree.root / "sys/bus/pci/devices/0000:01:00.0/net")
+    state, _ = tree.look()
+    assert (state.pfs[0].name, state.pfs[0].mac, state.pfs[0].up) == (None, None, False)
+
+
+def test_a_storage_card_with_sriov_is_no_network_port(tree: Tree) -> None:
+    tree.pf("0000:01:00.0", "em1", 3, [])
+    tree.device("0000:03:00.0", "10802", "nvme")
+    tree.write("/sys/bus/pci/devices/0000:03:00.0/sriov_totalvfs", "127\n")
+    state, _ = tree.look()
+    assert [pf.pci for pf in state.pfs] == ["0000:01:00.0"]
+    assert state.ports == ()
 
 
 def test_a_vf_that_the_host_uses(tree: Tree) -> None:
