@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sriovctl import chain, probe
-from sriovctl.errors import BlockedError, DiffersError, TransactionError
+from sriovctl.errors import BlockedError, DiffersError, ProbeError, TransactionError
 from sriovctl.host import HostState
 from sriovctl.observer import Observer
 from sriovctl.plan import Impact, Plan, Severity, Stage, Step
@@ -49,7 +49,14 @@ def look(reach: Reach, *, timeout_s: float = Timeouts.probe_s) -> HostState:
     :raises UnreachableError: no way to the host
     :raises ProbeError: its answer cannot be read
     """
-    return probe.parse(reach.run(probe.script(), timeout_s=timeout_s).stdout)
+    output = reach.run(probe.script(), timeout_s=timeout_s)
+    try:
+        return probe.parse(output.stdout)
+    except ProbeError as error:
+        error.found = f"{reach.name}: {error.found}"
+        if output.stderr.strip():
+            error.found += f"; it said: {output.stderr.strip().splitlines()[-1]}"
+        raise
 
 
 def apply(

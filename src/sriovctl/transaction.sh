@@ -238,8 +238,8 @@ tx_prune() {
 	# shellcheck disable=SC2012
 	ls -t | while read -r tx_old; do
 		tx_n=$((tx_n + 1))
-		[ "$tx_n" -le "$tx_keep" ] || printf '%s\n' "$tx_old"
-	done | xargs rm -rf
+		[ "$tx_n" -le "$tx_keep" ] || rm -rf "./$tx_old"
+	done
 }
 
 # Waits for a confirmation. The only writers of the pipe are sleep and who confirms: when sleep ends

@@ -15,6 +15,7 @@ from sriovctl.errors import (
     BlockedError,
     DiffersError,
     HostError,
+    ProbeError,
     SriovctlError,
     TransactionError,
     UnreachableError,
@@ -182,6 +183,24 @@ def test_stages_run_one_after_the_other(world: World) -> None:
     world.plan = one_at_a_time  # type: ignore[method-assign]
     assert len(apply(Counting(), world).stages) == 3
     assert world.texts == {"new"}
+
+
+def test_an_answer_that_is_no_probes_is_told_with_its_words() -> None:
+    class Dumb(Counting):
+        def run(
+            self,
+            script: str,
+            arguments: Sequence[str] = (),
+            *,
+            timeout_s: float,
+            on_line: Callable[[str], None] | None = None,
+        ) -> Output:
+            return Output(127, "", "sh: no such thing\n", 0.1)
+
+    with pytest.raises(ProbeError) as caught:
+        reconcile.look(Dumb())
+    assert caught.value.found.startswith("h: ")
+    assert "sh: no such thing" in caught.value.found
 
 
 # --- refused
