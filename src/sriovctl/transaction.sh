@@ -30,7 +30,7 @@ tx_cause=
 
 # Time in hundredths of a second since boot, by builtins only.
 tx_clock() {
-	read -r tx_up tx_idle </proc/uptime
+	read -r tx_up _ </proc/uptime
 	tx_cs=${tx_up%.*}${tx_up#*.}
 	while :; do
 		case $tx_cs in 0?*) tx_cs=${tx_cs#0} ;; *) break ;; esac
@@ -251,7 +251,7 @@ tx_await() {
 	{ true >"$tx_dir/undecided"; } 2>/dev/null
 	tx_emit confirm-wait "$tx_confirm" "$tx_dir"
 	exec 7>&-
-	[ -n "$tx_stop" ] || read -r tx_answer <&6
+	[ -n "$tx_stop" ] || read -r _ <&6
 	exec 6<&-
 	kill "$tx_timer" 2>/dev/null
 	{ wait "$tx_timer"; } 2>/dev/null
@@ -317,7 +317,7 @@ tx_outlast() {
 	exec 4<>"$1"
 	exec 6<"$1"
 	exec 4>&-
-	read -r tx_answer <&6
+	read -r _ <&6
 	exec 6<&-
 }
 
