@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from sriovctl.plan import Frozen
 
 Switch = Literal["on", "off"]
@@ -67,6 +69,8 @@ class PF(Frozen):
     numvfs: int
     autoprobe: bool | None
     """``sriov_drivers_autoprobe``; None before Linux 4.12, which has no such switch."""
+    vf_memory: bool | None = None
+    """The VFs' memory windows have a place; where not, no VF can be made (ENOMEM)."""
     vfs: tuple[VF, ...] = ()
 
 
@@ -180,7 +184,7 @@ class Boot(Frozen):
     """The running system was started by EFI firmware."""
     proxmox: bool = False
     """proxmox-boot-tool keeps the boot partitions."""
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field(default_factory=dict)
     """Settings and entries of boot loaders, path to text, to the byte; passwords blacked out."""
 
 
@@ -214,7 +218,7 @@ class HostState(Frozen):
     vms: tuple[VM, ...] = ()
     vfio_users: tuple[VfioUser, ...] = ()
     boot: Boot = Boot()
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field(default_factory=dict)
     """The files under /etc that sriovctl itself keeps on a host, path to text."""
     unread: tuple[str, ...] = ()
     """Files that should have been read and could not be, each with why."""

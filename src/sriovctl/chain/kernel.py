@@ -7,12 +7,12 @@ whether a reboot must make it run.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from sriovctl.boot.arguments import Arguments, holds, says
 from sriovctl.boot.hunks import as_words, hunks
 from sriovctl.boot.loader import Line, Loader, is_staged, loader_of, settings, work
+from sriovctl.chain import modules
 from sriovctl.chain.steps import LinkPlan
 from sriovctl.errors import BootFileError
 from sriovctl.host import PF, HostState, NetworkPort
@@ -22,30 +22,19 @@ from sriovctl.wanted import HostWant, PFWant
 
 INTEL_ON: Final = "intel_iommu=on"
 PASSTHROUGH: Final = "iommu=pt"
+REALLOC: Final = "pci=realloc"
 IOMMU_OFF: Final = (INTEL_ON.replace("on", "off"), "iommu=off", "amd_iommu=off")
 MAX_VFS_DRIVERS: Final = frozenset({"igb", "ixgbe"})
 """Their ``max_vfs`` is one number for all ports of the driver (module_param(max_vfs, uint, 0) in
 igb_main.c and ixgbe_main.c)."""
 SRIOV_NUMVFS_SINCE: Final = (3, 8)
 """The kernel that brought sriov_numvfs (drivers/pci/pci-sysfs.c)."""
-VFIO_SINCE: Final = (3, 6)
-"""The kernel that brought VFIO; before it, libvirt gives VFs to VMs without."""
-MODULES: Final = ("vfio-pci", "vfio_iommu_type1")
-MODULES_LOAD: Final = "/etc/modules-load.d/sriovctl.conf"
-"""Read by systemd-modules-load, and by OpenRC."""
-SYSCONFIG_MODULES: Final = "/etc/sysconfig/modules/sriovctl.modules"
-"""Run by rc.sysinit of CentOS 6 if it may be."""
-_MODULES_TEXT: Final = {
-    MODULES_LOAD: "# Written by sriovctl.\n" + "".join(f"{name}\n" for name in MODULES),
-    SYSCONFIG_MODULES: "#!/bin/sh\n# Written by sriovctl.\n"
-    + "".join(f"modprobe {name}\n" for name in MODULES),
-}
 
 
 def plan(want: HostWant, have: HostState) -> LinkPlan:
     """What must be staged and loaded, and what stands in the way."""
     result = LinkPlan()
-    result.build += _modules(want, have)
+    result.build += modules.steps(want, have)
     try:
         wanted = needed(want, have)
         if wanted:
@@ -94,11 +83,13 @@ def needed(want: HostWant, have: HostState) -> Arguments:
 
     :raises BootFileError: for a boot loader's file that cannot be read
     """
+    running = " ".join(have.kernel.arguments)
     present = list(_max_vfs(want, have))
+    if any(pf.vfs for pf in want.pfs) and (_without_memory(want, have) or holds(running, REALLOC)):
+        present.append(REALLOC)
     absent: tuple[str, ...] = ()
     if gives_vfs_to_vms(want):
         absent = IOMMU_OFF
-        running = " ".join(have.kernel.arguments)
         if _intel(have) and (not have.kernel.iommu_groups or holds(running, INTEL_ON)):
             present.append(INTEL_ON)
             lines = _settings(have)
@@ -133,15 +124,10 @@ def _intel(have: HostState) -> bool:
     return have.kernel.cpu_vendor == "GenuineIntel"
 
 
-def _version(release: str) -> tuple[int, int]:
-    match = re.match(r"(\d+)\.(\d+)", release)
-    return (int(match[1]), int(match[2])) if match else (999, 0)
-
-
 def _counts(want: HostWant, have: HostState) -> dict[str, set[int]]:
     """By driver, the counts wanted of its ports, where VFs are only made as a driver is loaded."""
     counts: dict[str, set[int]] = {}
-    if _version(have.kernel.release) >= SRIOV_NUMVFS_SINCE:
+    if modules.version(have.kernel.release) >= SRIOV_NUMVFS_SINCE:
         return counts
     running = " ".join(have.kernel.arguments)
     ports: tuple[PF | NetworkPort, ...] = (*have.pfs, *have.ports)
@@ -169,10 +155,21 @@ def _max_vfs(want: HostWant, have: HostState) -> list[str]:
     ]
 
 
+def _without_memory(want: HostWant, have: HostState) -> list[str]:
+    """The ports that are to have VFs and have no memory addresses for them."""
+    return [
+        pf.name or pf.pci
+        for pf in have.pfs
+        if pf.vf_memory is False and any(_means(wish, pf) and wish.vfs for wish in want.pfs)
+    ]
+
+
 def _missing(want: HostWant, have: HostState) -> str:
     """What the running kernel lacks to be as wanted; empty where it lacks nothing."""
     running = " ".join(have.kernel.arguments)
     parts = [a for a in _max_vfs(want, have) if not holds(running, a)]
+    if _without_memory(want, have) and not holds(running, REALLOC):
+        parts.append(REALLOC)
     if gives_vfs_to_vms(want) and not have.kernel.iommu_groups:
         if _intel(have) and not holds(running, INTEL_ON):
             parts.append(INTEL_ON)
@@ -263,6 +260,8 @@ def _step(loader: Loader, have: HostState, wanted: Arguments) -> Step | Finding:
 def _reason(wanted: Arguments, added: list[str], gone: bool) -> str:
     if any(".max_vfs=" in a for a in added):
         return "before Linux 3.8 VFs come from the driver's parameter only"
+    if added == [REALLOC]:
+        return "firmware left no memory addresses for VFs"
     if added:
         return "VMs can be given VFs only with the IOMMU on"
     if gone:
@@ -281,53 +280,6 @@ def _no_text(path: str) -> Finding:
     )
 
 
-def _modules(want: HostWant, have: HostState) -> list[Step]:
-    """libvirt loads vfio-pci itself; that it can be should be known before a VM needs it."""
-    to_vms = any(vm.nics for vm in want.vms)
-    vfio = to_vms and _version(have.kernel.release) >= VFIO_SINCE
-    old_red_hat = have.system.init != "systemd" and "release 6" in have.system.os
-    mine = SYSCONFIG_MODULES if old_red_hat else MODULES_LOAD
-    missing = [m for m in MODULES if vfio and m.replace("-", "_") not in have.kernel.modules]
-    do: list[str] = []
-    check: list[str] = []
-    undo: list[str] = []
-    if missing:
-        do.append(command("load_modules", *missing))
-        check.append(command("modules_loaded", *(m.replace("-", "_") for m in missing)))
-        undo.append(command("unload_modules", *reversed(missing)))
-    for path in (MODULES_LOAD, SYSCONFIG_MODULES):
-        text = _MODULES_TEXT[path] if vfio and path == mine else None
-        now = have.files.get(path)
-        if text == now:
-            continue
-        do += _file_lines(path, text)
-        check.append(
-            command("boot_has_none", path) if text is None else command("boot_has_text", path, text)
-        )
-        undo[:0] = _file_lines(path, now)
-    if not do:
-        return []
-    return [
-        Step(
-            link="kernel",
-            title="vfio-pci and vfio_iommu_type1 loaded, now and at boot"
-            if vfio
-            else "no modules for VFs of VMs at boot any more",
-            reason="VMs are given their VFs through them" if vfio else "no VM is to have VFs",
-            do="\n".join(do),
-            check="\n".join(check),
-            undo="\n".join(undo),
-        )
-    ]
-
-
-def _file_lines(path: str, text: str | None) -> list[str]:
-    if text is None:
-        return [command("boot_remove", path)]
-    lines = [command("boot_create", path, text)]
-    return lines + ([command("boot_runnable", path)] if path == SYSCONFIG_MODULES else [])
-
-
 def _findings(want: HostWant, have: HostState) -> list[Finding]:
     found = []
     for driver, counts in _counts(want, have).items():
@@ -344,6 +296,18 @@ def _findings(want: HostWant, have: HostState) -> list[Finding]:
                     mend="want the same number of each, or a kernel from 3.8 on",
                 )
             )
+    cramped = _without_memory(want, have)
+    if cramped and holds(" ".join(have.kernel.arguments), REALLOC):
+        found.append(
+            Finding(
+                severity=Severity.WARNING,
+                link="kernel",
+                about=", ".join(cramped),
+                found=f"no memory addresses for VFs of {', '.join(cramped)}, even with {REALLOC}",
+                means="the kernel found no room below the bridges that firmware set up",
+                mend="switch 'memory mapped I/O above 4 GB' on in firmware",
+            )
+        )
     if not gives_vfs_to_vms(want) or have.kernel.iommu_groups or _missing(want, have):
         return found
     table = have.kernel.iommu_table

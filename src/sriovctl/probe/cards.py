@@ -17,6 +17,8 @@ UPPER_LINE = re.compile(rf"^({PCI})/net/([^/]+)/upper_(.+)$")
 REPRESENTOR = re.compile(r"^(?:c\d+)?pf\d+(?:vf|sf)\d+$")
 """phys_port_name of a VF's stand-in on the host (kernel: net/devlink, devlink_port names)."""
 NETWORK_CLASS = 0x02
+IORESOURCE_UNSET = 0x20000000
+"""include/linux/ioport.h"""
 IFF_UP = 0x1
 NO_SPEED = 4294967295
 """What some drivers print for SPEED_UNKNOWN (-1 as unsigned, linux/ethtool.h)."""
@@ -67,6 +69,8 @@ def read_sysfs(sections: Sections) -> dict[str, Facts]:
             key, _, value = value.partition("=")
             devices[pci][f"{path}#{key}"] = value
             devices[pci].setdefault(path, "")
+        elif path == "resource":
+            devices[pci][path] = devices[pci].get(path, "") + value + "\n"
         else:
             devices[pci].setdefault(path, value)
     return dict(devices)
@@ -204,8 +208,23 @@ def _pf(
         totalvfs=_number(facts.get("sriov_totalvfs"), 10, len(vfs)),
         numvfs=_number(facts.get("sriov_numvfs"), 10, len(vfs)),
         autoprobe=None if autoprobe is None else autoprobe == "1",
+        vf_memory=_vf_memory(facts),
         vfs=vfs,
     )
+
+
+def _vf_memory(facts: Facts) -> bool | None:
+    """Have the VFs' memory windows a place? Without, the kernel answers ENOMEM to sriov_numvfs.
+
+    They are lines 8 to 13 of ``resource`` (include/linux/pci.h, PCI_IOV_RESOURCES), each with
+    start, end and flags. One without a place has IORESOURCE_UNSET, or is nothing but zeros.
+    """
+    lines = [line.split() for line in facts.get("resource", "").splitlines()]
+    windows = [line for line in lines[7:13] if len(line) == 3]
+    if len(windows) < 6 or _number(facts.get("sriov_totalvfs"), 10, 0) == 0:
+        return None
+    flags = [_number(window[2], 16, 0) for window in windows]
+    return any(flags) and not any(flag & IORESOURCE_UNSET for flag in flags)
 
 
 def _port(pci: str, facts: Facts) -> NetworkPort:

@@ -167,7 +167,7 @@ if cd /sys/bus/pci/devices; then
     */virtfn0) [ -e "$pf/sriov_totalvfs" ] && continue ;;
     esac
     set -- "$@" "./$pf"/sriov_totalvfs "./$pf"/sriov_numvfs "./$pf"/sriov_drivers_autoprobe \
-      "./$pf"/numa_node "./$pf"/virtfn*/uevent "./$pf"/net/*/flags "./$pf"/net/*/carrier \
+      "./$pf"/resource "./$pf"/numa_node "./$pf"/virtfn*/uevent "./$pf"/net/*/flags "./$pf"/net/*/carrier \
       "./$pf"/net/*/speed "./$pf"/net/*/mtu "./$pf"/net/*/phys_port_name
     if cd -P "$pf/.."; then
       parents="$parents $pf=${PWD##*/}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sriovctl.boot import grub2
-from sriovctl.chain import kernel
+from sriovctl.chain import kernel, modules
 from sriovctl.host import HostState, KernelEntry, NetworkPort
 from sriovctl.plan import Severity
 from sriovctl.wanted import HostWant, NicWant, PFWant, VMWant
@@ -57,7 +57,7 @@ def host(
             ),
             "system": have.system.model_copy(update={"tools": ("grub-mkconfig", "virsh")}),
             "boot": have.boot.model_copy(update={"files": texts}),
-            "files": {kernel.MODULES_LOAD: kernel._MODULES_TEXT[kernel.MODULES_LOAD]},
+            "files": {modules.MODULES_LOAD: modules.TEXTS[modules.MODULES_LOAD]},
         }
     )
 
@@ -123,13 +123,13 @@ def test_modules_only() -> None:
     )
     [step] = kernel.plan(want(), have).build
     assert "load_modules vfio_iommu_type1\n" in step.do
-    assert kernel.MODULES_LOAD in step.do
+    assert modules.MODULES_LOAD in step.do
     assert kernel.plan(want(vms=False), have).build == []
 
 
 def test_modules_are_left_to_nobody_when_no_vm_has_vfs() -> None:
     [step] = kernel.plan(want(vms=False), host(groups=24)).build
-    assert step.do == f"boot_remove {kernel.MODULES_LOAD}"
+    assert step.do == f"boot_remove {modules.MODULES_LOAD}"
 
 
 def test_centos_6_gets_its_own_kind_of_file() -> None:
@@ -138,7 +138,7 @@ def test_centos_6_gets_its_own_kind_of_file() -> None:
     newer = have.kernel.model_copy(update={"release": "3.10.0-1.el6.elrepo.x86_64"})
     have = have.model_copy(update={"system": system, "kernel": newer, "files": {}})
     [step] = kernel.plan(want(), have).build
-    assert kernel.SYSCONFIG_MODULES in step.do
+    assert modules.SYSCONFIG_MODULES in step.do
     old = have.kernel.model_copy(update={"release": "2.6.32-504.el6.x86_64"})
     # without VFIO there is nothing to load
     assert not [
@@ -226,3 +226,38 @@ def test_before_sriov_numvfs_the_driver_is_told() -> None:
     mixed = mixed.model_copy(update={"pfs": (mixed.pfs[0], more)})
     [finding] = [f for f in kernel.plan(mixed, centos_6("ixgbe")).findings if f.about == "ixgbe"]
     assert finding.severity is Severity.ERROR
+
+
+def cramped(*running: str, memory: bool | None = False) -> HostState:
+    have = host(*running, groups=20)
+    return have.model_copy(
+        update={"pfs": tuple(bare_pf(n).model_copy(update={"vf_memory": memory}) for n in (1, 2))}
+    )
+
+
+def test_vfs_without_memory_addresses() -> None:
+    assert kernel.needed(want(), cramped()).present == ("pci=realloc",)
+    assert kernel.needed(want(vfs=0), cramped()).present == ()
+    for memory in (True, None):
+        assert kernel.needed(want(), cramped(memory=memory)).present == ()
+    # where the argument has helped it must stay
+    helped = cramped("pci=noaer,realloc", memory=True)
+    assert kernel.needed(want(), helped).present == ("pci=realloc",)
+    assert "pci=realloc" in (kernel.reboot_reason(want(), cramped()) or "")
+    [step] = kernel.plan(want(), cramped()).build
+    assert "no memory addresses" in step.reason
+
+
+def test_vfs_without_memory_addresses_though_the_kernel_was_told() -> None:
+    staged = with_default("pci=realloc")
+    have = cramped("pci=realloc")
+    boot = have.boot.model_copy(update={"files": staged})
+    entry = have.kernel.staged[0]
+    entry = entry.model_copy(update={"arguments": (*entry.arguments, "pci=realloc")})
+    kernel_facts = have.kernel.model_copy(update={"staged": (entry,)})
+    have = have.model_copy(update={"boot": boot, "kernel": kernel_facts})
+    result = kernel.plan(want(), have)
+    assert result.build == []
+    [finding] = result.findings
+    assert "above 4 GB" in finding.mend
+    assert kernel.reboot_reason(want(), have) is None

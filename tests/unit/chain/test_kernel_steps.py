@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sriovctl.boot import cmdline, grub2
-from sriovctl.chain import kernel
+from sriovctl.chain import kernel, modules
 from sriovctl.host import HostState
 from sriovctl.plan import Severity, Step
 from tests.unit.boot import samples
@@ -279,7 +279,9 @@ def test_modules_now_and_at_boot_and_back(world: BootWorld) -> None:
     [step] = kernel.plan(want(), world.look()).build
     assert world.run(step, FAILS)[0] == "undone"
     assert not (world.root / "sys/module/vfio_pci").exists()
-    assert not (world.root / kernel.MODULES_LOAD[1:]).exists()
+    assert not (world.root / modules.MODULES_LOAD[1:]).exists()
     assert world.run(step) == ("changed", "")
     assert kernel.plan(want(), world.look()).build == []
-    assert world.text(kernel.MODULES_LOAD) == "# Written by sriovctl.\nvfio-pci\nvfio_iommu_type1\n"
+    assert (
+        world.text(modules.MODULES_LOAD) == "# Written by sriovctl.\nvfio-pci\nvfio_iommu_type1\n"
+    )
