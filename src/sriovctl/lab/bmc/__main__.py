@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from sriovctl.errors import SriovctlError
+from sriovctl.lab.bmc.attributes import Nic
 from sriovctl.lab.bmc.chassis import FakeChassis
-from sriovctl.lab.bmc.control import control
 from sriovctl.lab.bmc.controller import Controller
 from sriovctl.lab.bmc.logins import DEFAULT_ACCOUNT
 from sriovctl.lab.bmc.personality import named
+from sriovctl.lab.bmc.process import serve
 from sriovctl.lab.bmc.server import BMC
+
+_NICS = (
+    Nic("NIC.Integrated.1-1-1", "52:54:00:00:02:01"),
+    Nic("NIC.Integrated.1-2-1", "52:54:00:00:02:02"),
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,35 +38,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _run(arguments: argparse.Namespace) -> None:
+def _say(bmc: BMC) -> None:
+    sys.stdout.write(
+        f"{bmc.controller.personality.name}: {bmc.url}/redfish/v1\n"
+        f"racadm: ssh -p {bmc.ssh_port} {DEFAULT_ACCOUNT.name}@{bmc.address}\n"
+        f"certificate SHA-256 {bmc.certificate.fingerprint}\n"
+        f"host key {bmc.host_key.get_fingerprint()}\n"
+    )
+    sys.stdout.flush()
+
+
+def _run(arguments: argparse.Namespace) -> None:
     personality = replace(named(arguments.personality), old_ssh=arguments.old_ssh)
-    over = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, over.set)
-    async with AsyncExitStack() as stack:
-        bmc = await stack.enter_async_context(
-            BMC(
-                Controller(personality, FakeChassis()),
-                address=arguments.address,
-                https_port=arguments.https_port,
-                ssh_port=arguments.ssh_port,
-                names=(arguments.address,),
-            )
-        )
-        if arguments.control is not None:
-            await stack.enter_async_context(control(bmc, arguments.control))
-        sys.stdout.write(
-            f"{personality.name}: {bmc.url}/redfish/v1\n"
-            f"racadm: ssh -p {bmc.ssh_port} {DEFAULT_ACCOUNT.name}@{bmc.address}\n"
-            f"certificate SHA-256 {bmc.certificate.fingerprint}\n"
-            f"host key {bmc.host_key.get_fingerprint()}\n"
-        )
-        sys.stdout.flush()
-        await over.wait()
+    bmc = BMC(
+        Controller(personality, FakeChassis(), nics=_NICS),
+        address=arguments.address,
+        https_port=arguments.https_port,
+        ssh_port=arguments.ssh_port,
+        names=(arguments.address,),
+    )
+    asyncio.run(serve(bmc, arguments.control, _say))
 
 
 if __name__ == "__main__":
     try:
-        asyncio.run(_run(_parser().parse_args()))
-    except SriovctlError as error:
+        _run(_parser().parse_args())
+    except (SriovctlError, OSError) as error:
         sys.exit(f"{error}")

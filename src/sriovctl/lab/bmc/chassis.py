@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal, Protocol
 
-Power = Literal["on", "off"]
+PowerState = Literal["on", "off"]
 
 
 class Ended(StrEnum):
@@ -27,7 +27,7 @@ class Chassis(Protocol):
     :func:`asyncio.to_thread`.
     """
 
-    async def power(self) -> Power:
+    async def power(self) -> PowerState:
         """Whether the machine runs now."""
 
     async def power_on(self, bios: Mapping[str, str]) -> None:
@@ -72,7 +72,7 @@ class FakeChassis:
         if not on:
             self._stopped.set()
 
-    async def power(self) -> Power:
+    async def power(self) -> PowerState:
         """See :class:`Chassis`."""
         return "on" if self.on else "off"
 

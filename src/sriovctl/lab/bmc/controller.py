@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Any
 
 from sriovctl.lab.bmc.attributes import Nic, Value, bios_attributes, nic_attributes
-from sriovctl.lab.bmc.chassis import Chassis, Ended, Power
+from sriovctl.lab.bmc.chassis import Chassis, PowerState
 from sriovctl.lab.bmc.clock import Clock, Timing, WallClock
 from sriovctl.lab.bmc.faults import Faults
 from sriovctl.lab.bmc.jobs import BIOS_TARGET, Job, JobQueue, JobState, Kind
 from sriovctl.lab.bmc.messages import RefusedError
 from sriovctl.lab.bmc.personality import Personality
+from sriovctl.lab.bmc.power import Errands, Power
 from sriovctl.lab.bmc.settings import Settings
-
-log = logging.getLogger(__name__)
 
 
 class Action(StrEnum):
@@ -94,35 +91,21 @@ class Controller:
         }
         """Everything with settings, by FQDD, the BIOS first."""
         self.jobs = JobQueue()
-        self._chassis = chassis
-        self._life: asyncio.Task[None] | None = None
-        """From power on to off, over all restarts between."""
-        self._posting = False
-        self._again = False
-        """Start again when the system has shut down."""
-        self._off = asyncio.Event()
-        """The machine stands still, if only for a restart."""
-        self._up = asyncio.Event()
-        """The machine runs: a power button pressed earlier would be overheard."""
-        self._switching: asyncio.Task[None] | None = None
-        """The machine's start, which is not to be broken off half-way."""
-        self._hand = asyncio.Lock()
-        """Held while the machine is switched."""
-        self._errands: set[asyncio.Task[None]] = set()
+        self._power = Power(chassis, self.clock, self.timing, self._post, self._started)
+        self._ends: list[tuple[Job, JobState]] = []
+        """Jobs whose values show, and how they will end."""
+        self._orders = asyncio.Lock()
+        """Held while an order is looked at and begun: two at once would start two machines."""
+        self._errands = Errands()
 
     async def start(self) -> None:
         """Take over a server that may run already."""
-        if await self._chassis.power() == "on":
-            self._begin(booted=True)
-        else:
-            self._off.set()
+        await self._power.start()
 
     async def stop(self) -> None:
         """The BMC goes away; the server stays as it is."""
-        tasks = [task for task in (self._life, *self._errands) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._errands.stop()
+        await self._power.stop()
 
     # settings and jobs
 
@@ -170,7 +153,7 @@ class Controller:
         """Make the job that restarts the server once the jobs before it are scheduled."""
         kind, name = _REBOOT_JOBS[how]
         job = self.jobs.reboot(kind, name, self.clock.now())
-        self._errand(self._run_reboot(job, how))
+        self._errands.run(self._run_reboot(job, how))
         return job
 
     def discard(self, target: str = BIOS_TARGET) -> None:
@@ -210,15 +193,19 @@ class Controller:
 
     # power
 
-    async def power(self) -> Power:
+    async def power(self) -> PowerState:
         """On from the moment it is switched on, not only when its system runs."""
-        return "on" if self._posting else await self._chassis.power()
+        return await self._power.state()
 
     async def reset(self, action: Action) -> None:
         """Do it, or begin to; :meth:`power` and the jobs tell how it went.
 
         :raises RefusedError: the server has that state already, or the fault ``reset_refused``
         """
+        async with self._orders:
+            await self._reset(action)
+
+    async def _reset(self, action: Action) -> None:
         if self.faults.reset_refused:
             raise RefusedError("SYS519")
         on = await self.power() == "on"
@@ -230,83 +217,18 @@ class Controller:
             raise RefusedError("PSU501", "OFF")
         match action:
             case Action.ON:
-                self._begin()
+                self._power.on()
             case Action.FORCE_OFF:
-                await self._cut()
+                await self._power.off()
             case Action.FORCE_RESTART | Action.POWER_CYCLE:
-                await self._cycle()
+                await self._power.cycle()
             case Action.GRACEFUL_SHUTDOWN:
-                self._errand(self._press())
+                self._power.press_soon()
             case Action.GRACEFUL_RESTART:
-                self._errand(self._restart_later())
+                self._errands.run(self._restart())
 
-    async def _cut(self) -> None:
-        """Off, whatever goes on; a job in the middle of its work has failed then."""
-        self._again = False
-        if self._life is not None:
-            self._life.cancel()
-            await asyncio.gather(self._life, return_exceptions=True)
-            self._life = None
-        if self._switching is not None:
-            await asyncio.gather(self._switching, return_exceptions=True)
-        await self._switch_off(force=True)
-        self._up.clear()
-        self._off.set()
-
-    async def _cycle(self) -> None:
-        await self._cut()
-        self._begin(rest=self.timing.stay_off)
-
-    async def _press(self) -> None:
-        """Press the power button as soon as somebody can hear it."""
-        await self._up.wait()
-        await self._switch_off(force=False)
-
-    def switches(self) -> dict[str, str]:
-        """What the machine boots with: BIOS values by name, a port's as ``<FQDD>#<name>``."""
-        return self.bios.switches() | {
-            f"{fqdd}#{name}": value
-            for fqdd in self.nics
-            for name, value in self.devices[fqdd].switches().items()
-        }
-
-    async def _switch_off(self, force: bool) -> None:
-        async with self._hand:
-            await self._chassis.power_off(force)
-
-    async def _switch_on(self) -> None:
-        async with self._hand:
-            await self._chassis.power_on(self.switches())
-
-    async def _restart_later(self) -> None:
-        await self._restart(force=False)
-
-    async def _restart(self, force: bool) -> bool:
-        """Press the button; the machine is started again when its system has shut down.
-
-        :param force: after the named time, cut the power
-        :returns: whether it restarts
-        """
-        await self._up.wait()
-        self._again = True
-        await self._switch_off(force=False)
-        if await self._within(self._off.wait(), self.timing.graceful):
-            return True
-        self._again = False
-        if force:
-            await self._cycle()
-        return force
-
-    async def _within(self, awaited: Coroutine[Any, Any, Any], seconds: float) -> bool:
-        """Whether it comes before so many seconds of the BMC's clock have passed."""
-        coming = asyncio.ensure_future(awaited)
-        limit = asyncio.ensure_future(self.clock.sleep(seconds))
-        try:
-            await asyncio.wait((coming, limit), return_when=asyncio.FIRST_COMPLETED)
-            return coming.done()
-        finally:
-            coming.cancel()
-            limit.cancel()
+    async def _restart(self) -> None:
+        await self._power.restart()
 
     async def _run_reboot(self, job: Job, how: Reboot) -> None:
         await self.clock.sleep(self.timing.schedule)
@@ -314,103 +236,75 @@ class Controller:
         if job.state is JobState.NEW:  # by the hair of a clock
             job.to(JobState.SCHEDULED, self.clock.now())
         job.to(JobState.RUNNING, self.clock.now())
-        going = True
+        going = await self._do_reboot(how)
+        job.to(JobState.REBOOT_COMPLETED if going else JobState.REBOOT_FAILED, self.clock.now())
+
+    async def _do_reboot(self, how: Reboot) -> bool:
+        """Whether the server restarts."""
+        if self.faults.reset_refused:
+            return False
         if await self.power() == "off":
-            self._begin()
-        elif how is Reboot.POWER_CYCLE:
-            await self._cycle()
-        else:
-            going = await self._restart(force=how is Reboot.FORCED)
-        end = JobState.REBOOT_COMPLETED if going else JobState.REBOOT_FAILED
-        job.to(end, self.clock.now())
+            await self.reset(Action.ON)
+            return True
+        if how is not Reboot.POWER_CYCLE and await self._power.restart():
+            return True
+        if how is Reboot.GRACEFUL:
+            return False
+        async with self._orders:
+            await self._power.cycle()
+        return True
 
-    def _begin(self, *, booted: bool = False, rest: float = 0.0) -> None:
-        """Start the server's life.
+    async def _post(self) -> dict[str, str]:
+        """The server's POST: what is scheduled runs, and its values show.
 
-        :param booted: it runs already
-        :param rest: seconds to stay off before
+        :returns: what the machine starts with
         """
-        self._posting = not booted
-        if booted:
-            self._up.set()
-        self._life = asyncio.create_task(self._live(booted, rest))
-        self._life.add_done_callback(_say_failure)
-
-    async def _live(self, booted: bool, rest: float) -> None:
-        try:
-            await self.clock.sleep(rest)
-            while True:
-                if not booted:
-                    await self._boot()
-                booted = False
-                why = await self._chassis.wait_off()
-                self._posting = again = self._again or why is Ended.RESET
-                self._again = False
-                self._up.clear()
-                self._off.set()
-                if not again:
-                    return
-        finally:
-            self._posting = False
-
-    async def _boot(self) -> None:
-        """The server's POST: the scheduled jobs first, then the machine with what they set."""
-        self._off.clear()
-        self._posting = True
         self.settle(starting=True)
         due = [job for job in self.jobs.jobs if job.configures and job.state is JobState.SCHEDULED]
-        slow = self.faults.slow_job / 2
+        for job in due:
+            job.to(JobState.RUNNING, self.clock.now())
         if due:
-            for job in due:
-                job.to(JobState.RUNNING, self.clock.now())
             try:
-                await self.clock.sleep(self.timing.apply + slow)
+                await self.clock.sleep(self.timing.apply + self.faults.slow_job / 2)
             except asyncio.CancelledError:
                 for job in due:
                     self._fail(job)
                 raise
-        ends = [(job, end) for job in due if (end := self._apply(job)) is not None]
-        self._switching = asyncio.create_task(self._switch_on())
-        try:
-            await asyncio.shield(self._switching)
-        finally:
-            for job, end in ends:
-                self._errand(self._finish(job, end, self.timing.finish + slow))
-        self._posting = False
-        self._up.set()
+        for job in due:
+            self._apply(job)
+        return self._switches()
 
-    def _apply(self, job: Job) -> JobState | None:
-        """The values show from here on, a while before the job is over.
+    def _switches(self) -> dict[str, str]:
+        """What the machine starts with: BIOS values by name, a port's as ``<FQDD>#<name>``."""
+        return self.bios.switches() | {
+            f"{fqdd}#{name}": value
+            for fqdd in self.nics
+            for name, value in self.devices[fqdd].switches().items()
+        }
 
-        :returns: the state it will end in; None where it has ended
-        """
+    def _apply(self, job: Job) -> None:
+        """The values show from here on, a while before the job is over."""
         if self.faults.job_end == "Failed":
             self._fail(job)
-            return None
+            return
         assert job.target is not None
         device = self.devices[job.target]
         # with errors: one of them did not take, the last by name
         partly = self.faults.job_end == "CompletedWithErrors"
         device.apply(leave=frozenset(sorted(device.pending)[-1:]) if partly else frozenset())
         job.percent = 50
-        return JobState(self.faults.job_end)
+        self._ends.append((job, JobState(self.faults.job_end)))
 
-    async def _finish(self, job: Job, end: JobState, seconds: float) -> None:
-        await self.clock.sleep(seconds)
+    def _started(self) -> None:
+        ends, self._ends = self._ends, []
+        for job, end in ends:
+            self._errands.run(self._finish(job, end))
+
+    async def _finish(self, job: Job, end: JobState) -> None:
+        await self.clock.sleep(self.timing.finish + self.faults.slow_job / 2)
         job.to(end, self.clock.now())
 
     def _fail(self, job: Job) -> None:
         assert job.target is not None
         job.to(JobState.FAILED, self.clock.now())
         self.devices[job.target].discard()
-
-    def _errand(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
-        task.add_done_callback(_say_failure)
-
-
-def _say_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("the server's power: %s", error, exc_info=error)

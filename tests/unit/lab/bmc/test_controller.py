@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -317,6 +317,47 @@ def test_a_button_pressed_during_post_is_heard_when_the_machine_runs() -> None:
         assert await controller.power() == "on"
 
     play(scene, on=False)
+
+
+def test_two_power_cycles_at_once_end_in_one_machine() -> None:
+    async def scene(controller: Controller, chassis: FakeChassis, clock: HandClock) -> None:
+        await asyncio.gather(*(controller.reset(Action.POWER_CYCLE) for _ in range(2)))
+        await turn(clock, 5)
+        await chassis.wait_boots(1)
+        await controller.reset(Action.FORCE_OFF)
+        assert await controller.power() == "off"
+        assert len(chassis.boots) == 1
+
+    play(scene)
+
+
+class Broken(FakeChassis):
+    """Does not start, until it is mended."""
+
+    broken = True
+
+    async def power_on(self, bios: Mapping[str, str]) -> None:
+        if self.broken:
+            raise OSError("no QEMU")
+        await super().power_on(bios)
+
+
+def test_a_machine_that_does_not_start_is_off(caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        chassis = Broken(on=False)
+        controller = Controller(IDRAC9, chassis, clock=HandClock())
+        await controller.start()
+        await controller.reset(Action.ON)
+        async with asyncio.timeout(20):
+            await until_off(controller)
+        chassis.broken = False
+        await controller.reset(Action.ON)
+        async with asyncio.timeout(20):
+            await chassis.wait_boots(1)
+        await controller.stop()
+
+    asyncio.run(run())
+    assert "no QEMU" in caplog.text
 
 
 def test_a_reset_that_is_refused() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sriovctl.lab.bmc.attributes import Value
-from sriovctl.lab.bmc.chassis import Power
+from sriovctl.lab.bmc.chassis import PowerState
 from sriovctl.lab.bmc.jobs import BIOS_TARGET, Job, JobState
 from sriovctl.lab.bmc.logins import Session
 from sriovctl.lab.bmc.personality import Personality
@@ -61,7 +61,7 @@ def service_root(personality: Personality, tag: str) -> Json:
     return body
 
 
-def system(personality: Personality, tag: str, power: Power, boot: Mapping[str, str]) -> Json:
+def system(personality: Personality, tag: str, power: PowerState, boot: Mapping[str, str]) -> Json:
     """The server."""
     return resource(
         SYSTEM,
@@ -98,13 +98,7 @@ def bios(state: Settings, personality: Personality) -> Json:
     """BIOS values that hold now (or that a running job has just written)."""
     return _bios(
         BIOS, "BIOS Configuration Current Settings", shown_values(state, state.current)
-    ) | {
-        "@Redfish.Settings": settings_annotation(BIOS_SETTINGS, personality),
-        "Actions": {
-            "#Bios.ResetBios": {"target": f"{BIOS}/Actions/Bios.ResetBios"},
-            "#Bios.ChangePassword": {"target": f"{BIOS}/Actions/Bios.ChangePassword"},
-        },
-    }
+    ) | {"@Redfish.Settings": settings_annotation(BIOS_SETTINGS, personality)}
 
 
 def bios_settings(state: Settings) -> Json:
@@ -192,7 +186,7 @@ def manager(personality: Personality, now: datetime) -> Json:
     return body
 
 
-def chassis(personality: Personality, tag: str, power: Power) -> Json:
+def chassis(personality: Personality, tag: str, power: PowerState) -> Json:
     """The box."""
     cards = {"NetworkAdapters": link(f"{CHASSIS}/NetworkAdapters")}
     return resource(
