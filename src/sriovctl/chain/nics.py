@@ -6,29 +6,13 @@ import hashlib
 
 from sriovctl.chain import persistence
 from sriovctl.chain.steps import LinkPlan
+from sriovctl.chain.vfs import attributes_of, difference, runs_of, wish_line
 from sriovctl.drivers import driver
-from sriovctl.host import PF, VF, HostState
+from sriovctl.host import PF, HostState
 from sriovctl.identity import identify
 from sriovctl.plan import Finding, Impact, Severity, Step
 from sriovctl.shell import command
-from sriovctl.wanted import HostWant, PFWant, VFWant
-
-_IP_WORDS = {
-    "mac": "mac",
-    "vlan": "vlan",
-    "qos": "qos",
-    "vlan_proto": "proto",
-    "max_rate": "max_tx_rate",
-    "min_rate": "min_tx_rate",
-    "spoofchk": "spoofchk",
-    "link_state": "state",
-    "trust": "trust",
-}
-"""Attributes of a VF as ``ip link set vf`` calls them, in the order in which the kernel takes
-them (net/core/rtnetlink.c, do_setvfinfo): the address before the spoof check."""
-
-_OF_LIBVIRT = ("mac", "vlan", "qos", "vlan_proto")
-"""What libvirt sets on a VF that it gives to a VM, and takes back afterwards."""
+from sriovctl.wanted import HostWant, PFWant
 
 
 def plan(want: HostWant, have: HostState) -> LinkPlan:
@@ -194,7 +178,7 @@ def _steps(want: PFWant, pf: PF, have: HostState) -> list[Step]:
 
 def _count_step(want: PFWant, pf: PF, name: str) -> Step:
     undo = [command("set_numvfs", pf.pci, pf.numvfs)]
-    before = [line for vf in pf.vfs if (line := _wish_line(vf.index, _attributes(vf)))]
+    before = [line for vf in pf.vfs if (line := wish_line(vf.index, attributes_of(vf)))]
     if before:
         undo.append(command("set_vfs", pf.pci, *before))
     for bound_to in dict.fromkeys(vf.driver for vf in pf.vfs):
@@ -213,64 +197,21 @@ def _count_step(want: PFWant, pf: PF, name: str) -> Step:
     )
 
 
-def _attributes(vf: VF) -> dict[str, str | int]:
-    """What a VF has now, in the words of :class:`VFWant`, so that it can be given back."""
-    return {
-        key: value
-        for key in _IP_WORDS
-        if (value := getattr(vf, key)) is not None
-        # the zero address cannot be set (EINVAL from most drivers)
-        and not (key == "mac" and value == "00:00:00:00:00:00")
-        and not (key in ("vlan", "min_rate", "max_rate") and value == 0)
-        and not (key in ("qos", "vlan_proto") and vf.vlan == 0)
-    }
-
-
-def _wish_line(index: int, wish: dict[str, str | int]) -> str:
-    """``3 mac 02:… vlan 7 spoofchk on`` as nics.sh and ip take it; empty for no wish."""
-    words = [f"{word} {wish[key]}" for key, word in _IP_WORDS.items() if key in wish]
-    return " ".join([str(index), *words]) if words else ""
-
-
-def _difference(
-    wish: VFWant, vf: VF | None, held: bool
-) -> tuple[dict[str, str | int], dict[str, str | int]]:
-    """What must be set on a VF, and what gives back the present values.
-
-    :param vf: None for a VF that is yet to be made: all of the wish
-    :param held: a VM has it; its address and VLAN are libvirt's then
-    """
-    wanted: dict[str, str | int] = wish.model_dump(exclude_none=True, exclude={"index", "driver"})
-    if vf is None:
-        return wanted, {}
-    keys = [
-        key
-        for key, value in wanted.items()
-        if getattr(vf, key) != value
-        # what the driver does not report cannot be compared
-        and getattr(vf, key) is not None
-        and not (held and key in _OF_LIBVIRT)
-    ]
-    if {"qos", "vlan_proto", "vlan"} & set(keys) and "vlan" in wanted:
-        # one netlink attribute carries all three: what is left out would be reset
-        keys = [k for k in wanted if k in keys or k in ("vlan", "qos", "vlan_proto")]
-    present = {key: getattr(vf, key) for key in keys}
-    if present.get("mac") == "00:00:00:00:00:00":
-        del present["mac"]
-    return {key: wanted[key] for key in keys}, present
-
-
 def _attribute_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bool) -> list[Step]:
-    do, undo, keys = [], [], []
+    do: list[str] = []
+    undo: list[str] = []
+    indices: list[int] = []
+    keys: list[str] = []
     present = {} if fresh else {vf.index: vf for vf in pf.vfs}
     for wish in want.vf:
         vf = present.get(wish.index)
         held = vf is not None and have.holder_of(vf) is not None
-        change, back = _difference(wish, vf, held)
-        if line := _wish_line(wish.index, change):
+        change, back = difference(wish, vf, held)
+        if line := wish_line(wish.index, change):
             do.append(line)
+            indices.append(wish.index)
             keys += list(change)
-        if line := _wish_line(wish.index, back):
+        if line := wish_line(wish.index, back):
             undo.append(line)
     if not do:
         return []
@@ -278,24 +219,13 @@ def _attribute_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bo
     return [
         Step(
             link="nics",
-            title=f"{name}: {what} of VF{'s' if len(do) > 1 else ''} {_indices(do)}",
+            title=f"{name}: {what} of VF{'s' if len(do) > 1 else ''} {runs_of(indices)}",
             reason="as the rack file wants" if fresh else "the present values differ",
             do=command("set_vfs", pf.pci, *do),
             check=command("vfs_are", pf.pci, *do),
             undo=command("set_vfs", pf.pci, *undo) if undo else "",
         )
     ]
-
-
-def _indices(lines: list[str]) -> str:
-    numbers = sorted(int(line.split()[0]) for line in lines)
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and runs[-1][-1] == number - 1:
-            runs[-1][1:] = [number]
-        else:
-            runs.append([number])
-    return ", ".join("-".join(str(n) for n in run) for run in runs)
 
 
 def _driver_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bool) -> list[Step]:
@@ -319,7 +249,7 @@ def _driver_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bool)
             Step(
                 link="nics",
                 title=f"{name}: bind VF{'s' if len(wrong) > 1 else ''} "
-                f"{_indices([str(i) for i in wrong])} to {target}",
+                f"{runs_of(wrong)} to {target}",
                 reason=f"the rack file wants driver: {choice}",
                 do=_bind(pf, target, wrong),
                 check=command("vf_drivers_are", pf.pci, target, *wrong),
@@ -341,7 +271,7 @@ def _port(want: PFWant, pf: PF) -> persistence.Port:
     wishes = [
         line
         for wish in want.vf
-        if (line := _wish_line(wish.index, _difference(wish, None, held=False)[0]))
+        if (line := wish_line(wish.index, difference(wish, None, held=False)[0]))
     ]
     binds = []
     for choice in ("vfio-pci", "network"):
