@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -257,6 +258,7 @@ def test_wrong_passwords_and_readers(start: Start) -> None:
         run(peer, SET)
 
 
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh here")
 def test_old_ssh_wants_an_old_client(start: Start) -> None:
     peer = start(replace(IDRAC8, old_ssh=True))
     command = ["ssh", "-p", str(peer.bmc.ssh_port), "-o", "BatchMode=yes"]
