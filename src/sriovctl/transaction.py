@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal
 
-from sriovctl.plan import Stage, Step
+from sriovctl.plan import Link, Stage, Step
 from sriovctl.shell import command
 
 EXIT_CODES = {"changed": 0, "undone": 10, "undo-failed": 11, "busy": 12, "not-begun": 13}
@@ -190,10 +190,8 @@ def compile_stage(stage: Stage, *, host: str, confirm_s: int = 0) -> str:
     """
     digest = stage_digest(stage, host=host)
     parts = [_header(stage, host, digest), _resource("transaction.sh")]
-    for link in stage.links:
-        functions = _resource(f"chain/{link}.sh")
-        if functions:
-            parts.append(functions)
+    sources = dict.fromkeys(source for link in stage.links for source in _sources(link))
+    parts += [text for source in sources if (text := _resource(f"chain/{source}"))]
     parts += [_step(number, step) for number, step in enumerate(stage.steps, 1)]
     calls = "\n".join(
         f"\t{command('tx_step', number, _line(step.title))}"
@@ -202,6 +200,12 @@ def compile_stage(stage: Stage, *, host: str, confirm_s: int = 0) -> str:
     parts.append(f"tx_steps() {{\n{calls or chr(9) + ':'}\n}}")
     parts.append(f'tx_main {digest} {confirm_s} "${{1:-}}"')
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _sources(link: Link) -> tuple[str, ...]:
+    """The files of functions that a link's steps use."""
+    own = f"{link}.sh"
+    return ("virsh.sh", own) if link in ("pools", "guests") else (own,)
 
 
 def launcher(script: str, name: str, *, confirm_s: int | None = None) -> str:

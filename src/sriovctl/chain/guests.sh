@@ -1,4 +1,4 @@
-# Link guests: VMs and their SR-IOV cards. Needs pools.sh. A VM is given by its UUID, since virsh
+# Link guests: VMs and their SR-IOV cards. Needs virsh.sh. A VM is given by its UUID, since virsh
 # takes a name that looks like a number for an ID.
 
 define_vm() { # XML

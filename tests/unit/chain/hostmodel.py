@@ -41,7 +41,7 @@ class HostModel:
 
     def run(self, script: str) -> None:
         """Carry out one ``do`` or ``undo``."""
-        for name, *words in _commands(script):
+        for name, *words in commands(script):
             getattr(self, name)(*words)
 
     def apply(self, steps: Iterable[Step]) -> None:
@@ -117,6 +117,26 @@ class HostModel:
     def remove_file(self, path: str) -> None:
         files = {k: v for k, v in self.state.files.items() if k != path}
         self.state = self.state.model_copy(update={"files": files})
+
+    def boot_create(self, path: str, text: str) -> None:
+        self.write_file(path, text)
+
+    def boot_remove(self, path: str) -> None:
+        self.state = self.state.model_copy(
+            update={"files": {p: t for p, t in self.state.files.items() if p != path}}
+        )
+
+    def _put_modules(self, modules: Iterable[str]) -> None:
+        kernel = self.state.kernel.model_copy(update={"modules": tuple(modules)})
+        self.state = self.state.model_copy(update={"kernel": kernel})
+
+    def load_modules(self, *names: str) -> None:
+        loaded = (name.replace("-", "_") for name in names)
+        self._put_modules([*self.state.kernel.modules, *loaded])
+
+    def unload_modules(self, *names: str) -> None:
+        gone = {name.replace("-", "_") for name in names}
+        self._put_modules(m for m in self.state.kernel.modules if m not in gone)
 
     def _put_pool(self, name: str, pool: Pool | None) -> None:
         pools = [p for p in self.state.pools if p.name != name]
@@ -272,7 +292,7 @@ class HostModel:
         self._put_vm(uuid, off if vm.persistent else None)
 
 
-def _commands(script: str) -> Iterable[list[str]]:
+def commands(script: str) -> Iterable[list[str]]:
     """The single commands of ``a && b``, as words."""
     lexer = shlex.shlex(script, posix=True, punctuation_chars="&")
     lexer.whitespace_split = True
