@@ -23,6 +23,8 @@ from sriovctl.lab.timeouts import seconds
 
 QEMU = "qemu-system-x86_64"
 OLDEST_QEMU = (9, 0)
+#: How often a waiter looks at the console for a panic, of which nothing else tells; seconds.
+_CONSOLE_LOOK_S = 2.0
 
 
 def qemu_path() -> str:
@@ -277,6 +279,8 @@ class Readiness:
         """
         limit = seconds(timeout)
         deadline = time.monotonic() + limit
+        console = self._folder / "console.log"
+        begin = console.stat().st_size if console.exists() else 0
         while True:
             while self._heard:
                 word, boot = self._heard.pop(0)
@@ -284,13 +288,15 @@ class Readiness:
                     return word, boot
             left = deadline - time.monotonic()
             sources = [self._socket.fileno(), self._pid]
-            ready, _, _ = select.select(sources, [], [], max(left, 0))
+            ready, _, _ = select.select(sources, [], [], max(min(left, _CONSOLE_LOOK_S), 0))
             if self._socket.fileno() in ready and (said := self._socket.recv(4096)):
                 *lines, self._rest = (self._rest + said).split(b"\n")
                 pairs = [line.decode(errors="replace").split() for line in lines]
                 self._heard += [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]
             elif ready:
                 raise self._error("QEMU ended while the server was starting")
+            elif _panicked(console, begin):
+                raise self._error("its kernel panicked")
             elif left <= 0:
                 raise self._error(f"no sign of {' or '.join(sorted(words))} in {limit:.0f} s")
 
@@ -303,6 +309,16 @@ class Readiness:
             f"the whole console is {self._folder}/console.log while the lab is there; "
             f"a slow machine needs a larger SRIOVCTL_LAB_TIMEOUT_BOOT",
         )
+
+
+def _panicked(console: Path, begin: int) -> bool:
+    """Whether the console has told of a panic since it was `begin` bytes long."""
+    try:
+        with console.open("rb") as log:
+            log.seek(begin)
+            return b"Kernel panic - not syncing" in log.read()
+    except FileNotFoundError:
+        return False
 
 
 def console_tail(folder: Path, lines: int = 15) -> str:

@@ -45,7 +45,7 @@ cat >"$root/boot/grub/grub.cfg" <<END
 set timeout=0
 menuentry 'Debian' {
     set root=(hd0,msdos1)
-    linux /boot/vmlinuz-$version root=UUID=5109c71a-b000-4000-8000-000000000001 ro console=ttyS0,115200 quiet
+    linux /boot/vmlinuz-$version root=UUID=5109c71a-b000-4000-8000-000000000001 ro console=ttyS0,115200 no_timer_check quiet
     initrd /boot/initrd.img-$version
 }
 END
