@@ -132,7 +132,8 @@ def _init(commands: _Commands[argparse.ArgumentParser]) -> None:
     init = commands.add_parser(
         "init",
         help="a first rack file, from a host as it is",
-        description="Prints a rack file whose plan against that host is empty.",
+        description="Prints a rack file that says what that host has now: its ports, VFs, pools and "
+        "VMs. What a rack file cannot say is told in its comments.",
     )
     init.add_argument("host", nargs="?", help="user@host[:port]; this machine if left out")
     init.add_argument("--rack-name", default="rack", metavar="NAME", help="(default: rack)")

@@ -13,7 +13,7 @@ from sriovctl.domainfile import faults_of_domain
 from sriovctl.errors import RackError, UsageError
 from sriovctl.explain import explain, nearest, quoted, spoken
 from sriovctl.names import same_name
-from sriovctl.rack import Rack, pool_name
+from sriovctl.rack import Host, Rack, pool_name
 from sriovctl.wanted import HostWant
 from sriovctl.yamltree import Fault, Mark, Place, Tree, mark_at, parse
 
@@ -45,9 +45,14 @@ def load(path: Path) -> Rack:
 
 
 def wants(path: Path, hosts: Iterable[str] | None = None) -> tuple[HostWant, ...]:
-    """What a rack file wants of its hosts, in the order asked for, or the file's.
+    """What a rack file wants of its hosts; see :func:`hosts_of`."""
+    return tuple(want for want, _ in hosts_of(path, hosts))
 
-    :param hosts: names as in the file; None for all
+
+def hosts_of(path: Path, hosts: Iterable[str] | None = None) -> tuple[tuple[HostWant, Host], ...]:
+    """What a rack file wants of its hosts, and how each is reached, in the order asked for.
+
+    :param hosts: names as in the file; None for all, in the file's order
     :raises RackError: as :func:`load`
     :raises UsageError: for a host that the file does not have
     """
@@ -61,7 +66,7 @@ def wants(path: Path, hosts: Iterable[str] | None = None) -> tuple[HostWant, ...
                 f"name one of these, or add {name!r} under hosts",
             )
     try:
-        return tuple(rack.want(name, path.parent) for name in names)
+        return tuple((rack.want(name, path.parent), rack.hosts[name]) for name in names)
     except OSError as error:
         raise RackError(f"{error.filename}: {error.strerror}", f"named in {path}") from error
 

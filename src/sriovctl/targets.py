@@ -61,17 +61,9 @@ def of_rack(path: str, limit: Sequence[str] | None) -> tuple[Target, ...]:
     :raises RackError: the file says what cannot be
     :raises UsageError: a host that it does not have
     """
-    wants = rackfile.wants(Path(path), limit)
-    hosts = rackfile.load(Path(path)).hosts
     return tuple(
-        Target(
-            name=want.name,
-            address=hosts[want.name].address,
-            port=hosts[want.name].port,
-            user=hosts[want.name].user,
-            want=want,
-        )
-        for want in wants
+        Target(name=want.name, address=host.address, port=host.port, user=host.user, want=want)
+        for want, host in rackfile.hosts_of(Path(path), limit)
     )
 
 
