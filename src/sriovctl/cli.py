@@ -132,7 +132,7 @@ def _init(commands: _Commands[argparse.ArgumentParser]) -> None:
     init = commands.add_parser(
         "init",
         help="a first rack file, from a host as it is",
-        description="Prints a rack file that says what that host has now: its ports, VFs, pools and "
+        description="Prints a rack file that says what that host has now: ports, VFs, pools and "
         "VMs. What a rack file cannot say is told in its comments.",
     )
     init.add_argument("host", nargs="?", help="user@host[:port]; this machine if left out")
