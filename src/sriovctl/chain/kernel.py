@@ -233,7 +233,7 @@ def _step(loader: Loader, have: HostState, wanted: Arguments) -> Step | Finding:
         there, back = as_words(changes), as_words([(n, new, old) for n, old, new in changes])
         do += [command("boot_backup", path), command("boot_edit", path, *there)]
         check.append(command("boot_edited", path, *there))
-        undo.insert(0, f"{command('boot_edit', path, *back)}\n{command('boot_drop_backup', path)}")
+        undo[:0] = [command("boot_edit", path, *back), command("boot_drop_backup", path)]
     if loader is Loader.BLS:
         do += [command("boot_backup", path) for path in todo.rewritten]
     do += todo.generate
@@ -251,9 +251,9 @@ def _step(loader: Loader, have: HostState, wanted: Arguments) -> Step | Finding:
         link="kernel",
         title=f"kernel arguments for the next boot: {what}",
         reason=_reason(wanted, added, bool(gone)) + f" ({loader.value})",
-        do="\n".join(do),
-        check="\n".join(check),
-        undo="\n".join(undo),
+        do=" &&\n".join(do),
+        check=" &&\n".join(check),
+        undo=" &&\n".join(undo),
     )
 
 

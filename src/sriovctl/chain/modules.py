@@ -61,9 +61,9 @@ def steps(want: HostWant, have: HostState) -> list[Step]:
             if vfio
             else "no modules for VFs of VMs at boot any more",
             reason="VMs are given their VFs through them" if vfio else "no VM is to have VFs",
-            do="\n".join(do),
-            check="\n".join(check),
-            undo="\n".join(undo),
+            do=" &&\n".join(do),
+            check=" &&\n".join(check),
+            undo=" &&\n".join(undo),
         )
     ]
 

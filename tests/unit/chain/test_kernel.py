@@ -122,7 +122,7 @@ def test_modules_only() -> None:
         update={"files": {}, "kernel": have.kernel.model_copy(update={"modules": ("vfio_pci",)})}
     )
     [step] = kernel.plan(want(), have).build
-    assert "load_modules vfio_iommu_type1\n" in step.do
+    assert "load_modules vfio_iommu_type1 &&" in step.do
     assert modules.MODULES_LOAD in step.do
     assert kernel.plan(want(vms=False), have).build == []
 
