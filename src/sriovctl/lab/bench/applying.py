@@ -1,0 +1,178 @@
+"""An apply against the bare kernel floor, and one with nothing to do against one probe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sriovctl import probe, reconcile
+from sriovctl.errors import SriovctlError
+from sriovctl.lab.bench.figures import Comparison, Series
+from sriovctl.lab.bench.onhost import Run
+from sriovctl.lab.bench.scene import MAX_RATE, VFS, VLAN, Scene, reached, want
+from sriovctl.observer import Silent
+from sriovctl.plan import Stage
+from sriovctl.transaction import Event, StepDone
+
+AIM_APPLY = 1.15
+AIM_NOTHING = 1.2
+_ATTRIBUTES = 5
+
+
+def floor(scene: Scene) -> str:
+    """The best script by hand for the same writes: each count, then one ip for all attributes."""
+    lines = []
+    batch = []
+    for leg, pf in enumerate(scene.pfs, start=1):
+        folder = f"/sys/bus/pci/devices/{pf.pci}"
+        lines += [f"echo 0 >{folder}/sriov_drivers_autoprobe", f"echo {VFS} >{folder}/sriov_numvfs"]
+        batch += [
+            f"link set {pf.name} vf {index} mac 02:be:00:00:0{leg}:0{index} vlan {VLAN} "
+            f"spoofchk off trust on max_tx_rate {MAX_RATE}"
+            for index in range(VFS)
+        ]
+    text = "\n".join(batch)
+    return "\n".join(["set -e", *lines, "ip -batch - <<END", text, "END"]) + "\n"
+
+
+class _Steps(Silent):
+    """Adds up how long the steps of the stages took, by their own journal."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.titles: dict[str, float] = {}
+
+    def event(self, host: str, stage: Stage, event: Event) -> None:
+        """Counts a step that is done."""
+        if isinstance(event, StepDone):
+            self.seconds += event.seconds
+            self.titles[stage.steps[event.step - 1].title] = event.seconds
+
+
+@dataclass
+class Applies:
+    """Host seconds of some applies, by part; one entry a round."""
+
+    whole: list[float] = field(default_factory=list)
+    probe_before: list[float] = field(default_factory=list)
+    transaction: list[float] = field(default_factory=list)
+    steps: list[float] = field(default_factory=list)
+    probe_after: list[float] = field(default_factory=list)
+    titles: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, runs: list[Run], steps: _Steps) -> None:
+        """One apply: a probe, one transaction, a probe.
+
+        :raises SriovctlError: it took another number of scripts
+        """
+        if len(runs) != 3:
+            raise SriovctlError(f"the apply ran {len(runs)} scripts on the host, not 3")
+        self.whole.append(sum(run.seconds for run in runs))
+        self.probe_before.append(runs[0].seconds)
+        self.transaction.append(runs[1].seconds)
+        self.steps.append(steps.seconds)
+        self.probe_after.append(runs[2].seconds)
+        for title, seconds in steps.titles.items():
+            self.titles.setdefault(title, []).append(seconds)
+
+    def parts(self, bare: Series) -> list[tuple[str, str]]:
+        """Where the time went, each part with its median and spread."""
+        around = [whole - steps for whole, steps in zip(self.transaction, self.steps, strict=True)]
+        rows = [
+            ("probe before", Series("", tuple(self.probe_before)).text("ms")),
+            ("transaction", Series("", tuple(self.transaction)).text("ms")),
+            ("… its steps together", Series("", tuple(self.steps)).text("ms")),
+        ]
+        rows += [
+            (f"… … {title}", Series("", tuple(seconds)).text("ms"))
+            for title, seconds in self.titles.items()
+        ]
+        rows += [
+            ("… all around them (journal, lock, launch)", Series("", tuple(around)).text("ms")),
+            ("probe after", Series("", tuple(self.probe_after)).text("ms")),
+            ("all of it", Series("", tuple(self.whole)).text("ms")),
+            ("bare floor", bare.text("ms")),
+        ]
+        return rows
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What :func:`measure` gave."""
+
+    comparisons: tuple[Comparison, ...]
+    parts: tuple[tuple[str, str], ...]
+
+
+def measure(scene: Scene, rounds: int) -> Applied:
+    """In turns: the floor, an apply that writes the same, a first apply that writes more.
+
+    A first apply also writes the files that bring the VFs back at boot, which no script by hand
+    does; the apply that writes the same finds them there.
+
+    :raises SriovctlError: the host did not become as wanted, by either way
+    """
+    same, first = Applies(), Applies()
+    bare: list[float] = []
+    nothing: list[float] = []
+    probes: list[float] = []
+    scene.clear(boot_files=True)
+    for _ in range(rounds):
+        first.add(*apply(scene))
+        for _ in range(2):
+            probes.append(scene.host.timed(probe.script()).seconds)
+            nothing.append(apply_nothing(scene))
+        scene.clear()
+        bare.append(scene.host.timed(floor(scene)).seconds)
+        check_reached(scene, "the floor's script")
+        scene.clear()
+        same.add(*apply(scene))
+        scene.clear(boot_files=True)
+    what = f"2 × {VFS} VFs × {_ATTRIBUTES} attributes"
+    floor_series = Series("bare floor", tuple(bare))
+    return Applied(
+        (
+            Comparison(Series(f"apply, {what}", tuple(same.whole)), floor_series, "s", AIM_APPLY),
+            Comparison(
+                Series("first apply, boot files too", tuple(first.whole)),
+                floor_series,
+                "s",
+                AIM_APPLY,
+                "the floor writes no boot files",
+            ),
+            Comparison(
+                Series("apply with nothing to do", tuple(nothing)),
+                Series("one probe", tuple(probes)),
+                "ms",
+                AIM_NOTHING,
+            ),
+        ),
+        tuple(same.parts(floor_series)),
+    )
+
+
+def apply(scene: Scene) -> tuple[list[Run], _Steps]:
+    """One apply as ``sriovctl apply`` makes it, by the same loop; its runs on the host."""
+    done = len(scene.host.runs)
+    steps = _Steps()
+    reconcile.apply(scene.host, want(scene.pfs), observer=steps)
+    return scene.host.runs[done:], steps
+
+
+def apply_nothing(scene: Scene) -> float:
+    """An apply where all is as wanted; host seconds.
+
+    :raises SriovctlError: it did more than look once
+    """
+    runs, steps = apply(scene)
+    if steps.titles or [run.script for run in runs] != [probe.script()]:
+        raise SriovctlError(f"an apply with nothing to do ran {len(runs)} scripts")
+    return runs[0].seconds
+
+
+def check_reached(scene: Scene, who: str) -> None:
+    """
+    :raises SriovctlError: VFs or attributes are missing
+    """
+    vfs, attributes = reached(want(scene.pfs), scene.look())
+    if (vfs, attributes) != (2 * VFS, 2 * VFS * _ATTRIBUTES):
+        raise SriovctlError(f"{who} made {vfs} VFs with {attributes} attributes as wanted")
