@@ -111,7 +111,7 @@ def _apply(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     apply.add_argument(
         "--confirm-timeout",
-        type=float,
+        type=_seconds,
         default=60,
         metavar="S",
         help="a remote host undoes a change of its ports if it is not reached again within this "
@@ -119,7 +119,7 @@ def _apply(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     apply.add_argument(
         "--stage-timeout",
-        type=float,
+        type=_seconds,
         default=600,
         metavar="S",
         help="how long to follow a host's script before giving up on it (default: 600)",
@@ -160,6 +160,14 @@ def _json(command: argparse._ActionsContainer) -> None:
     command.add_argument("--json", action="store_true", help="for programs")
 
 
+def _seconds(text: str) -> float:
+    """Whole or broken seconds, a finite number above 0."""
+    seconds = float(text)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
+
+
 def _verb(name: str) -> Callable[[argparse.Namespace], int]:
     """A function of :mod:`sriovctl.verbs`, which is imported only when it is called."""
 
@@ -192,7 +200,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except SriovctlError as error:
         if arguments.debug:
             raise
-        sys.stderr.write(f"sriovctl: {error}\n")
+        from sriovctl.view.harmless import harmless_lines
+
+        sys.stderr.write(f"sriovctl: {harmless_lines(str(error))}\n")
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("sriovctl: interrupted\n")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from sriovctl.reach import Reach
 from sriovctl.stagerun import Timeouts
 from sriovctl.targets import Target
 from sriovctl.transaction import compile_stage
+from sriovctl.view.harmless import harmless_lines
 
 T = TypeVar("T")
 
@@ -31,6 +33,8 @@ def show(arguments: argparse.Namespace) -> int:
         raise UsageError(
             "both a host and --rack", "", "show a host of the rack with --rack FILE --limit HOST"
         )
+    if arguments.limit and arguments.rack is None:
+        raise UsageError("--limit without --rack", "it names hosts of a rack file", "add --rack")
     if arguments.rack is not None:
         hosts = targets.of_rack(arguments.rack, arguments.limit)
     else:
@@ -62,7 +66,7 @@ def _plans(arguments: argparse.Namespace) -> tuple[tuple[Target, ...], dict[str,
 
     results = targets.each(hosts, work, ssh_config=arguments.ssh_config, need_root=False)
     plans, code = _successes(results)
-    return hosts, plans, code or max((_exit_code(plan) for plan in plans.values()), default=0)
+    return hosts, plans, max([code, *(_exit_code(plan) for plan in plans.values())])
 
 
 def _exit_code(plan: Plan) -> int:
@@ -90,9 +94,7 @@ def plan(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         _save(arguments.output, hosts, plans)
     if arguments.script:
-        for made in plans.values():
-            for stage in made.stages:
-                sys.stdout.write(compile_stage(stage, host=made.host))
+        _print_scripts(plans.values())
     elif arguments.json:
         _print_json({name: made.model_dump(mode="json") for name, made in plans.items()})
     else:
@@ -101,6 +103,28 @@ def plan(arguments: argparse.Namespace) -> int:
         for made in plans.values():
             print_plan(made)
     return code
+
+
+def _print_scripts(plans: Iterable[Plan]) -> None:
+    """The script of the one plan that has one.
+
+    :raises UsageError: several have: only the first would run, as it ends in an exit
+    :raises SriovctlError: it must not be applied as it is; a script cannot look first
+    """
+    plans = tuple(plans)
+    for plan in plans:
+        # an impact is written beside its step, and who runs the script has read it
+        reconcile.check_permitted(plan, frozenset(Impact))
+    whole = [plan for plan in plans if not plan.empty]
+    if len(whole) > 1:
+        raise UsageError(
+            f"a script each for {', '.join(plan.host for plan in whole)}",
+            "a script is one host's",
+            "ask for one host after the other: --limit HOST",
+        )
+    for plan in whole:
+        for stage in plan.stages:
+            sys.stdout.write(compile_stage(stage, host=plan.host))
 
 
 def _save(output: str, hosts: tuple[Target, ...], plans: Mapping[str, Plan]) -> None:
@@ -158,7 +182,7 @@ def apply(arguments: argparse.Namespace) -> int:
             target.want,
             allow=frozenset(Impact(word) for word in arguments.allow),
             observer=observer,
-            confirm_s=round(arguments.confirm_timeout),
+            confirm_s=math.ceil(arguments.confirm_timeout),
             timeouts=Timeouts(stage_s=arguments.stage_timeout),
             expected=expected.get(target.name),
         )
@@ -222,7 +246,7 @@ def _successes(results: Mapping[str, T | SriovctlError]) -> tuple[dict[str, T], 
     code = 0
     for name, result in results.items():
         if isinstance(result, SriovctlError):
-            sys.stderr.write(f"sriovctl: {result}\n")
+            sys.stderr.write(f"sriovctl: {harmless_lines(str(result))}\n")
             code = max(code, result.exit_code)
         else:
             fine[name] = result

@@ -9,6 +9,11 @@ ACTING = ("Cc", "Cf", "Cs", "Zl", "Zp")
 characters, surrogates, line and paragraph separators."""
 
 
+def harmless_lines(text: str) -> str:
+    """The same for a message of several lines: its newlines stay."""
+    return "\n".join(harmless(line) for line in text.split("\n"))
+
+
 def harmless(text: str) -> str:
     """A name as it can be shown: what a screen would act on is written as an escape.
 

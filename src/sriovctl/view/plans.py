@@ -15,9 +15,14 @@ _STYLES = {
 }
 
 
+def _screen() -> Console:
+    # A line is a line, also where it is piped: grep finds it, and a command in it can be pasted.
+    return Console(highlight=False, soft_wrap=True)
+
+
 def print_plan(plan: Plan, console: Console | None = None) -> None:
     """A host's plan: stages, steps with reasons, findings, and how it stands."""
-    out = console or Console(highlight=False)
+    out = console or _screen()
     out.print(Text(printable(plan.host), style="bold"))
     for stage in plan.stages:
         _print_stage(stage, out)
@@ -27,7 +32,7 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
 
 def print_check(plan: Plan, console: Console | None = None) -> None:
     """A host's findings, and what differs in a line each."""
-    out = console or Console(highlight=False)
+    out = console or _screen()
     out.print(Text(printable(plan.host), style="bold"))
     for step in plan.steps:
         out.print(Text(f"  differs  {printable(step.title)}: {printable(step.reason)}"))

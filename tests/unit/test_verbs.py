@@ -1,0 +1,129 @@
+"""Commands from the command line to the exit code, hosts put in their place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sriovctl import cli, reconcile, targets
+from sriovctl.errors import SriovctlError, UnreachableError
+from sriovctl.host import VM, HostState, Pool, VMNic
+from sriovctl.reach import LocalReach
+from sriovctl.targets import Target
+from tests.unit.chain.hostmodel import HostModel
+from tests.unit.chain.worlds import bare_host
+
+ONE = "hosts: {a: {pfs: {em1: 7}}}\n"
+TWO = "hosts: {a: {pfs: {em1: 7}}, b: {pfs: {em1: 7}}}\n"
+
+
+def held_host(vm: str) -> HostState:
+    """Two VFs of em1, one of them held by a running VM."""
+    model = HostModel(bare_host())
+    model.set_numvfs("0000:01:00.0", "2")
+    pool = Pool(name="p", uuid=None, pf="em1", persistent=True, active=False, autostart=True)
+    nic = VMNic(how="pool", mac="02:22:00:00:00:01", pool="p")
+    guest = VM(name=vm, uuid="u", persistent=True, running=False, autostart=True, nics=(nic,))
+    model.state = model.state.model_copy(update={"pools": (pool,), "vms": (guest,)})
+    model.start_pool("p")
+    model.start_vm("u")
+    return model.state
+
+
+@pytest.fixture
+def rack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Writes a rack file and says what its hosts are like."""
+
+    def make(text: str, **hosts: HostState | SriovctlError) -> str:
+        def each(
+            chosen: Sequence[Target], work: Callable[[LocalReach, Target], Any], **_: object
+        ) -> dict[str, Any]:
+            def one(target: Target) -> Any:
+                state = hosts[target.name]
+                if isinstance(state, SriovctlError):
+                    return state
+                monkeypatch.setattr(reconcile, "look", lambda *_, **__: state)
+                return work(LocalReach(target.name), target)
+
+            return {target.name: one(target) for target in chosen}
+
+        monkeypatch.setattr(targets, "each", each)
+        path = tmp_path / "rack.yaml"
+        path.write_text(text)
+        return str(path)
+
+    return make
+
+
+def test_no_line_is_folded_where_it_is_piped(
+    rack: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = rack(ONE, a=held_host("a-virtual-machine-with-a-rather-long-name-" + "x" * 80))
+    assert cli.main(["plan", path]) == 4
+    (found,) = (line for line in capsys.readouterr().out.splitlines() if "is held by" in line)
+    assert found.endswith("xxx (pool)")
+
+
+def test_a_name_gives_the_terminal_no_orders(
+    rack: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = rack(ONE, a=held_host("VM\x9b2J\u202e"))
+    for words in (["plan", path], ["check", path], ["plan", "--script", path]):
+        assert cli.main(words) == 4
+        said = "".join(capsys.readouterr())
+        assert "\\x9b2J\\u202e" in said
+        assert not any(char in said for char in "\x1b\x9b\u202e")
+
+
+def test_a_blocked_plan_has_no_script(
+    rack: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["plan", "--script", rack(ONE, a=held_host("VM-2"))]) == 4
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "virsh shutdown VM-2" in err
+
+
+def test_a_script_is_one_hosts(
+    rack: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = rack(TWO, a=bare_host(), b=bare_host())
+    assert cli.main(["plan", "--script", path]) == 2
+    assert "--limit HOST" in capsys.readouterr().err
+    assert cli.main(["plan", "--script", path, "--limit", "b"]) == 3
+    assert capsys.readouterr().out.startswith("#!/bin/sh\n")
+
+
+def test_the_largest_code_counts(rack: Callable[..., str]) -> None:
+    gone = UnreachableError("a: no way there")
+    assert cli.main(["check", rack(TWO, a=gone, b=held_host("VM-2"))]) == 4
+    assert cli.main(["check", rack(TWO, a=gone, b=bare_host())]) == 3
+    assert cli.main(["show", "--rack", rack(TWO, a=gone, b=bare_host())]) == 1
+
+
+def test_what_worked_is_printed_beside_what_did_not(
+    rack: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = UnreachableError("a: no way there")
+    assert cli.main(["plan", "--json", rack(TWO, a=gone, b=bare_host())]) == 3
+    out, err = capsys.readouterr()
+    assert list(json.loads(out)) == ["b"]
+    assert "no way there" in err
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
+def test_no_timeout_without_end(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for flag in ("--confirm-timeout", "--stage-timeout"):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["apply", "rack.yaml", flag, seconds])
+        assert ended.value.code == 2
+    assert "seconds" in capsys.readouterr().err
+
+
+def test_a_limit_needs_a_rack(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["show", "server-2", "--limit", "a"]) == 2
+    assert "--rack" in capsys.readouterr().err
