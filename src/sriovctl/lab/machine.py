@@ -306,8 +306,7 @@ class Readiness:
         return SriovctlError(
             f"{self._server.name}: {what}" + (f"\n  QEMU: {said[-400:]}" if said else ""),
             f"the end of its console:\n{tail}",
-            f"the whole console is {self._folder}/console.log while the lab is there; "
-            f"a slow machine needs a larger SRIOVCTL_LAB_TIMEOUT_BOOT",
+            "where the machine is slow or busy: a larger SRIOVCTL_LAB_TIMEOUT_BOOT",
         )
 
 
