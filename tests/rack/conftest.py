@@ -67,6 +67,14 @@ class Rack:
         command = ["ping", "-n", "-c", str(count), "-i", str(interval_s), "-W", "2", address]
         return self.inside(command)
 
+    def answers(self, address: str, within_s: int = 120) -> Done:
+        """Ping from the switch until the first answer; the exit code says whether there was one.
+
+        After a bond's change of legs a switch keeps sending a silent VM's frames to the old port
+        until the VM has said something: the first pings may well be lost.
+        """
+        return self.inside(["ping", "-n", "-c", "1", "-w", str(within_s), address])
+
     def inside(self, command: list[str]) -> Done:
         """Run a command in the lab's own network namespace, at 10.8.0.254."""
         return subprocess.run(
