@@ -94,7 +94,8 @@ def _one_vm(
     else:
         _nics(want, vm_want, vm, vm.uuid or name, have, result)
     key = vm.uuid or name
-    if vm_want.autostart is not None and vm_want.autostart != vm.autostart:
+    # libvirt starts no VM at boot that is not defined
+    if vm.persistent and vm_want.autostart is not None and vm_want.autostart != vm.autostart:
         result.build.append(_autostart(name, key, vm_want.autostart))
     if vm_want.running and not vm.running:
         result.build.append(
@@ -131,6 +132,8 @@ def _nics(
     want: HostWant, vm_want: VMWant, vm: VM, key: str, have: HostState, result: LinkPlan
 ) -> None:
     ours = _our_pools(want, have)
+    ports = ((pf.name, identify(pf, have)) for pf in want.pfs)
+    pfs = {leg: pf.pci for leg, pf in ports if not isinstance(pf, Finding)}
     wanted = {(nic.pool, nic.mac, nic.vlan): nic for nic in vm_want.nics}
     defined = _present(vm.nics, ours)
     live = _present(vm.live_nics, ours)
@@ -141,14 +144,14 @@ def _nics(
         if vm.running and at not in live:
             flags.append("--live")
         if flags:
-            result.build.append(_attach(vm.name, key, nic, flags))
+            result.build.append(_attach(vm.name, key, nic, flags, pfs))
     for at in dict.fromkeys([*defined, *live]):
         if at in wanted:
             continue
         flags = [
             flag for flag, there in (("--config", at in defined), ("--live", at in live)) if there
         ]
-        result.release.append(_detach(vm.name, key, at, flags))
+        result.release.append(_detach(vm.name, key, at, flags, have))
 
 
 def _our_pools(want: HostWant, have: HostState) -> set[str]:
@@ -174,35 +177,40 @@ def _xml_text(pool: str) -> str:
     return escape(pool, {"'": "&apos;", '"': "&quot;"})
 
 
-def _attach(name: str, key: str, nic: NicWant, flags: list[str]) -> Step:
+def _pf_of_pool(pool: str, have: HostState) -> str:
+    """PCI address of the PF that a pool of this host is over; empty where there is none."""
+    there = have.pool_named(pool)
+    pf = None if there is None or there.pf is None else have.pf_named(there.pf)
+    return "" if pf is None else pf.pci
+
+
+def _attach(name: str, key: str, nic: NicWant, flags: list[str], pfs: dict[str, str]) -> Step:
+    card = (key, nic.mac, _xml_text(nic.pool), pfs.get(nic.leg, ""))
     xml = nic_xml(nic.pool, nic.mac, nic.vlan)
-    undo = [
-        command("detach_nic_if_there", key, nic.mac, _xml_text(nic.pool), xml, flag)
-        for flag in reversed(flags)
-    ]
     return Step(
         link="guests",
         title=f"VM {name}: plug in a VF of {nic.pool} ({nic.mac}){_where(flags)}",
         reason=f"its pair {nic.pair + 1} has a leg on {nic.leg}",
         do=command("attach_nic", key, xml, *flags),
-        check=command("vm_has_nic", key, nic.mac, _xml_text(nic.pool), *flags),
-        undo=" && ".join(undo),
+        check=command("vm_has_nic", *card, *flags),
+        undo=" && ".join(command("detach_nic_if_there", *card, flag) for flag in reversed(flags)),
     )
 
 
-def _detach(name: str, key: str, at: tuple[str, str, int], flags: list[str]) -> Step:
+def _detach(
+    name: str, key: str, at: tuple[str, str, int], flags: list[str], have: HostState
+) -> Step:
     pool, mac, vlan = at
+    card = (key, mac, _xml_text(pool), _pf_of_pool(pool, have))
     xml = nic_xml(pool, mac, vlan)
     live = "--live" in flags
     return Step(
         link="guests",
         title=f"VM {name}: unplug the VF of {pool} ({mac}){_where(flags)}",
         reason="the rack file gives it no such card",
-        do=command("detach_nic", key, xml, *flags),
-        check=command("vm_lacks_nic", key, mac, _xml_text(pool), *flags),
-        undo=" && ".join(
-            command("attach_nic_if_missing", key, mac, _xml_text(pool), xml, flag) for flag in flags
-        ),
+        do=command("detach_nic", *card, *flags),
+        check=command("vm_lacks_nic", *card, *flags),
+        undo=" && ".join(command("attach_nic_if_missing", *card, flag, xml) for flag in flags),
         impact=Impact.VF_RESET if live else Impact.NONE,
         affects=(name,) if live else (),
     )

@@ -7,7 +7,9 @@ define_vm() { # XML
 
 # Undo of a definition that may not have come about.
 undefine_vm() { # UUID
-    no_vm "$1" || virsh_quietly undefine --domain "$1"
+    no_vm "$1" || virsh_quietly undefine --domain "$1" 2>/dev/null ||
+        # a VM with EFI firmware has got a file of its own by its start, and libvirt wants a word on it
+        virsh_quietly undefine --domain "$1" --keep-nvram
 }
 
 # The card's XML goes in through a pipe; the flags say where: --config, --live or both.
@@ -17,22 +19,35 @@ attach_nic() { # UUID XML FLAG…
     printf '%s' "$card" | virsh_quietly attach-device --domain "$vm" --file /dev/stdin "$@"
 }
 
-# virsh answers when QEMU was asked; the guest lets go of the card when it has dealt with that.
-detach_nic() { # UUID XML FLAG…
-    vm=$1 card=$2
-    shift 2
-    printf '%s' "$card" | virsh_quietly detach-device --domain "$vm" --file /dev/stdin "$@"
+# In what follows a card is told by its address, its pool as XML text and its pool's PF, since both
+# legs of a pair may have one address.
+
+# libvirt takes no address alone that two cards have (virDomainNetFindIdx), so it gets its own words
+# for the card, with its place in the guest. virsh answers when QEMU was asked; the guest lets go of
+# the card when it has dealt with that.
+detach_nic() { # UUID MAC POOL PF FLAG…
+    detach_vm=$1 detach_mac=$2 detach_pool=$3 detach_pf=$4
+    shift 4
+    for detach_flag; do
+        find_nic "$detach_vm" "$detach_mac" "$detach_pool" "$detach_pf" "$detach_flag" || {
+            echo "the VM has no card $detach_mac on $detach_pool ($detach_flag)" >&2
+            return 1
+        }
+        printf '%s' "$nic" |
+            virsh_quietly detach-device --domain "$detach_vm" --file /dev/stdin "$detach_flag" ||
+            return 1
+    done
 }
 
 # For undo, where the card may or may not be there.
-detach_nic_if_there() { # UUID MAC POOL XML FLAG
-    vm_has_nic "$1" "$2" "$3" "$5" || return 0
-    detach_nic "$1" "$4" "$5"
+detach_nic_if_there() { # UUID MAC POOL PF FLAG
+    find_nic "$@" || return 0
+    detach_nic "$@"
 }
 
 # For undo of an unplugging that may not have come about.
-attach_nic_if_missing() { # UUID MAC POOL XML FLAG
-    vm_has_nic "$1" "$2" "$3" "$5" || attach_nic "$1" "$4" "$5"
+attach_nic_if_missing() { # UUID MAC POOL PF FLAG XML
+    find_nic "$1" "$2" "$3" "$4" "$5" || attach_nic "$1" "$6" "$5"
 }
 
 vm_xml() { # UUID --config|--live
@@ -45,23 +60,49 @@ vm_xml() { # UUID --config|--live
 
 # Each <interface> as one line, so that address and pool are looked for in the same one. A running
 # VM's XML names the VF instead of the pool (libvirt domain_conf.c, virDomainActualNetDefContentsFormat).
-vm_has_nic() { # UUID MAC POOL FLAG…; POOL as XML text
-    has_vm=$1 has_mac=$2 has_pool=$3
-    shift 3
+find_nic() { # UUID MAC POOL PF --config|--live; sets $nic to the card's XML
+    find_pool=$3 find_pf=$4 find_where=$5
+    cards=$(vm_xml "$1" "$5" | tr -d '\n' | sed 's/<interface/\
+<interface/g
+s/<\/interface>/&\
+/g' | grep -F "<mac address='$2'/>") || return 1
+    while IFS= read -r nic; do
+        if [ "$find_where" = --live ]; then
+            [ "$(pf_of_nic "$nic")" = "$find_pf" ] && return 0
+        else
+            case $nic in *"network='$find_pool'"*) return 0 ;; esac
+        fi
+    done <<EOF
+$cards
+EOF
+    return 1
+}
+
+# From <source><address type='pci' domain='0x0000' bus='0x01' slot='0x10' function='0x2'/></source>.
+pf_of_nic() { # XML; prints the PCI address of its VF's PF
+    place=${1#*<source>}
+    place=${place%%</source>*}
+    domain=${place#*domain=\'0x} bus=${place#*bus=\'0x}
+    slot=${place#*slot=\'0x} function=${place#*function=\'0x}
+    vf=${domain%%\'*}:${bus%%\'*}:${slot%%\'*}.${function%%\'*}
+    pf=$(readlink "${SRIOVCTL_SYSFS:-/sys}/bus/pci/devices/$vf/physfn") || return 1
+    printf '%s' "${pf##*/}"
+}
+
+vm_has_nic() { # UUID MAC POOL PF FLAG…
+    has_vm=$1 has_mac=$2 has_pool=$3 has_pf=$4
+    shift 4
     for has_flag; do
-        found=$(vm_xml "$has_vm" "$has_flag" | tr -d '\n' | sed 's/<interface/\
-<interface/g' | grep -F "<mac address='$has_mac'/>") || return 1
-        [ "$has_flag" = --live ] && continue
-        case $found in *"network='$has_pool'"*) ;; *) return 1 ;; esac
+        find_nic "$has_vm" "$has_mac" "$has_pool" "$has_pf" "$has_flag" || return 1
     done
 }
 
-vm_lacks_nic() { # UUID MAC POOL FLAG…
-    lacks_vm=$1 lacks_mac=$2 lacks_pool=$3
-    shift 3
+vm_lacks_nic() { # UUID MAC POOL PF FLAG…
+    lacks_vm=$1 lacks_mac=$2 lacks_pool=$3 lacks_pf=$4
+    shift 4
     for lacks_flag; do
         waited=0
-        while vm_has_nic "$lacks_vm" "$lacks_mac" "$lacks_pool" "$lacks_flag"; do
+        while find_nic "$lacks_vm" "$lacks_mac" "$lacks_pool" "$lacks_pf" "$lacks_flag"; do
             [ "$waited" -lt "$UNPLUG_TIMEOUT_S" ] || {
                 echo "the guest has not let go of $lacks_mac within $UNPLUG_TIMEOUT_S s" >&2
                 return 1
@@ -87,7 +128,12 @@ start_vm() { # UUID
 
 # Undo of a start that this very run made: the guest has nothing to lose yet.
 power_off_vm() { # UUID
-    ! vm_is_running "$1" || virsh_quietly destroy --domain "$1"
+    vm_is_off "$1" || virsh_quietly destroy --domain "$1"
+}
+
+vm_is_off() { # UUID; a paused one is not
+    state=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system domstate --domain "$1" 2>/dev/null) || return 1
+    [ "$state" = "shut off" ]
 }
 
 vm_is_running() { # UUID

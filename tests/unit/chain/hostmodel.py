@@ -9,11 +9,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from xml.etree import ElementTree
+from xml.sax.saxutils import unescape
 
 from sriovctl.host import PF, VF, VM, HostState, Pool, VMNic
 from sriovctl.plan import Step
 
 VF_DRIVER = "igbvf"
+APOSTROPHES = {"&apos;": "'", "&quot;": '"'}
 
 
 class RefusedError(AssertionError):
@@ -89,6 +91,9 @@ class HostModel:
         words = {"proto": "vlan_proto", "max_tx_rate": "max_rate", "min_tx_rate": "min_rate"}
         for wish in wishes:
             index, *rest = wish.split()
+            holder = self.state.holder_of(self._pf(pci).vfs[int(index)])
+            if holder is not None and holder.kind != "host" and {"mac", "vlan"} & {*rest[::2]}:
+                raise RefusedError(f"address or VLAN of VF {index} is {holder.name}'s")
             values: dict[str, object] = {}
             for key, value in zip(rest[::2], rest[1::2], strict=True):
                 number = key in ("vlan", "qos", "max_tx_rate", "min_tx_rate")
@@ -98,9 +103,9 @@ class HostModel:
                 raise RefusedError("EINVAL")
             if "vlan" in values:
                 values = {"qos": 0, "vlan_proto": "802.1Q", **values}
-            self._update_vf(pci, int(index), **values)
+            self.update_vf(pci, int(index), **values)
 
-    def _update_vf(self, pci: str, index: int, **values: object) -> None:
+    def update_vf(self, pci: str, index: int, **values: object) -> None:
         pf = self._pf(pci)
         if index >= pf.numvfs:
             raise RefusedError(f"no VF {index}")
@@ -109,7 +114,9 @@ class HostModel:
 
     def bind_vfs(self, pci: str, driver: str, *indices: str) -> None:
         for index in indices:
-            self._update_vf(pci, int(index), driver=driver or None)
+            if self.state.holder_of(self._pf(pci).vfs[int(index)]) is not None:
+                raise RefusedError(f"VF {index} taken from its holder")
+            self.update_vf(pci, int(index), driver=driver or None)
 
     def write_file(self, path: str, text: str) -> None:
         self.state = self.state.model_copy(update={"files": {**self.state.files, path: text}})
@@ -253,27 +260,35 @@ class HostModel:
                 live = (*vm.live_nics, self._taken(nic))
                 self._put_vm(uuid, vm.model_copy(update={"live_nics": live}))
 
-    def detach_nic(self, uuid: str, xml: str, *flags: str) -> None:
-        nic = self._nic(ElementTree.fromstring(xml))
+    def _is(self, nic: VMNic, mac: str, pool: str, pf: str, flag: str) -> bool:
+        """As guests.sh looks for a card: a running VM's XML has no pool, but the VF."""
+        if flag == "--config":
+            return (nic.mac, nic.pool) == (mac, unescape(pool, APOSTROPHES))
+        return nic.mac == mac and nic.pci in {vf.pci for vf in self._pf(pf).vfs}
+
+    def _cards(
+        self, uuid: str, mac: str, pool: str, pf: str, flag: str
+    ) -> tuple[str, tuple[VMNic, ...], tuple[VMNic, ...]]:
+        vm, field = self._vm(uuid), "nics" if flag == "--config" else "live_nics"
+        present: tuple[VMNic, ...] = getattr(vm, field)
+        return field, present, tuple(n for n in present if self._is(n, mac, pool, pf, flag))
+
+    def detach_nic(self, uuid: str, mac: str, pool: str, pf: str, *flags: str) -> None:
         for flag in flags:
-            vm = self._vm(uuid)
-            field = "nics" if flag == "--config" else "live_nics"
-            present: tuple[VMNic, ...] = getattr(vm, field)
-            left = tuple(n for n in present if (n.mac, n.pool) != (nic.mac, nic.pool))
-            if len(left) == len(present):
-                raise RefusedError(f"no card {nic.mac} in {vm.name}")
-            self._put_vm(uuid, vm.model_copy(update={field: left}))
+            field, present, found = self._cards(uuid, mac, pool, pf, flag)
+            if len(found) != 1:
+                raise RefusedError(f"{len(found)} cards {mac} in {self._vm(uuid).name}")
+            left = tuple(nic for nic in present if nic != found[0])
+            self._put_vm(uuid, self._vm(uuid).model_copy(update={field: left}))
 
-    def detach_nic_if_there(self, uuid: str, mac: str, pool: str, xml: str, flag: str) -> None:
-        vm, nic = self._vm(uuid), self._nic(ElementTree.fromstring(xml))
-        present = vm.nics if flag == "--config" else vm.live_nics
-        if any((n.mac, n.pool) == (nic.mac, nic.pool) for n in present):
-            self.detach_nic(uuid, xml, flag)
+    def detach_nic_if_there(self, uuid: str, mac: str, pool: str, pf: str, flag: str) -> None:
+        if self._cards(uuid, mac, pool, pf, flag)[2]:
+            self.detach_nic(uuid, mac, pool, pf, flag)
 
-    def attach_nic_if_missing(self, uuid: str, mac: str, pool: str, xml: str, flag: str) -> None:
-        vm, nic = self._vm(uuid), self._nic(ElementTree.fromstring(xml))
-        present = vm.nics if flag == "--config" else vm.live_nics
-        if all((n.mac, n.pool) != (nic.mac, nic.pool) for n in present):
+    def attach_nic_if_missing(
+        self, uuid: str, mac: str, pool: str, pf: str, flag: str, xml: str
+    ) -> None:
+        if not self._cards(uuid, mac, pool, pf, flag)[2]:
             self.attach_nic(uuid, xml, flag)
 
     def start_vm(self, uuid: str) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from hypothesis import HealthCheck, assume, given, settings
 
 from sriovctl import chain
-from sriovctl.host import HostState
+from sriovctl.host import VM, HostState
 from sriovctl.plan import Plan, Severity
 from sriovctl.wanted import HostWant
 from tests.unit.chain.hostmodel import HostModel
-from tests.unit.chain.worlds import hosts, wants
+from tests.unit.chain.worlds import changes, hosts, wants
 
 STOPPING = (Severity.ERROR, Severity.BLOCKED)
 ample = settings(
-    max_examples=300,
+    max_examples=150,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
@@ -42,6 +42,23 @@ def test_undo_in_reverse_gives_back_the_host(want: HostWant, have: HostState) ->
     model.apply(plan.steps)
     model.undo(plan.steps)
     assert _observable(model.state, have) == _observable(have, have)
+
+
+@ample
+@given(change=changes())
+def test_cards_are_plugged_and_unplugged_under_running_vms(
+    change: tuple[HostWant, HostState],
+) -> None:
+    want, have = change
+    plan = _applicable(want, have)
+    model = HostModel(have)
+    model.apply(plan.steps)
+    assert [step.title for step in chain.plan(want, model.state).steps] == []
+    for count in range(1, len(plan.steps) + 1):
+        model = HostModel(have)
+        model.apply(plan.steps[:count])
+        model.undo(plan.steps[:count])
+        assert _observable(model.state, have) == _observable(have, have)
 
 
 @ample
@@ -94,6 +111,15 @@ def _observable(state: HostState, before: HostState) -> object:
             )
             for pool in state.pools
         ],
-        state.vms,
+        [_without_order(vm) for vm in state.vms],
         state.files,
     )
+
+
+def _without_order(vm: VM) -> object:
+    """A VM's cards, whichever VF of its pool libvirt picks and in whatever order they came."""
+    cards = [
+        sorted((nic.model_copy(update={"pci": None}) for nic in nics), key=repr)
+        for nics in (vm.nics, vm.live_nics)
+    ]
+    return vm.model_copy(update={"nics": cards[0], "live_nics": cards[1]})
