@@ -19,12 +19,22 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
     """What must change for the PFs and VFs of a host, and what stands in the way."""
     result = LinkPlan()
     ports: list[persistence.Port] = []
+    named: dict[str, str] = {}
     for pf_want in want.pfs:
         pf = identify(pf_want, have)
         if isinstance(pf, Finding):
             result.findings.append(pf)
             continue
         problems = _problems(pf_want, pf, have)
+        if (first := named.setdefault(pf.pci, pf_want.name)) != pf_want.name:
+            problems.append(
+                _error(
+                    _name(pf_want, pf),
+                    f"{first} and {pf_want.name} are one port, the one in {pf.pci}",
+                    "one port cannot be as two entries of the rack file want",
+                    f"take one of them out of the rack file: {first} or {pf_want.name}",
+                )
+            )
         result.findings += problems
         result.findings += _remarks(pf_want, pf, have)
         if any(f.severity in (Severity.ERROR, Severity.BLOCKED) for f in problems):
@@ -50,13 +60,11 @@ def _problems(want: PFWant, pf: PF, have: HostState) -> list[Finding]:
         if known.too_many:
             means += f": {known.too_many}"
         problems.append(
-            Finding(
-                severity=Severity.ERROR,
-                link="nics",
-                about=name,
-                found=f"{want.vfs} VFs wanted; {name} ({pf.driver}) can have {pf.totalvfs}",
-                means=means,
-                mend=f"write vfs: {pf.totalvfs} or less for {want.name}",
+            _error(
+                name,
+                f"{want.vfs} VFs wanted; {name} ({pf.driver}) can have {pf.totalvfs}",
+                means,
+                f"write vfs: {pf.totalvfs} or less for {want.name}",
             )
         )
     if want.vfs != pf.numvfs:
@@ -87,27 +95,38 @@ def _problems(want: PFWant, pf: PF, have: HostState) -> list[Finding]:
     if refused:
         words = ", ".join(dict.fromkeys(text for _, text in refused))
         problems.append(
-            Finding(
-                severity=Severity.ERROR,
-                link="nics",
-                about=name,
-                found=f"{words} wanted of {name}'s VFs",
-                means=f"the driver {pf.driver} refuses that, whatever the value ({known.source})",
-                mend="take it out of the rack file",
+            _error(
+                name,
+                f"{words} wanted of {name}'s VFs",
+                f"the driver {pf.driver} refuses that, whatever the value ({known.source})",
+                "take it out of the rack file",
+            )
+        )
+    if want.vfs and pf.name is None:
+        problems.append(
+            _error(
+                name,
+                f"{name} has no network device: {pf.driver or 'no driver'} holds the port",
+                "VFs are made by the port's network driver",
+                f"load it, or give the port back to it; what holds it: lspci -k -s {pf.pci}",
             )
         )
     if want.vfs and "ip" not in have.system.tools:
         problems.append(
-            Finding(
-                severity=Severity.ERROR,
-                link="nics",
-                about=name,
-                found="the host has no ip command",
-                means="links and VFs cannot be set without it",
-                mend="apt-get install iproute2, or dnf install iproute",
+            _error(
+                name,
+                "the host has no ip command",
+                "links and VFs cannot be set without it",
+                "apt-get install iproute2, or dnf install iproute",
             )
         )
     return problems
+
+
+def _error(about: str, found: str, means: str, mend: str) -> Finding:
+    return Finding(
+        severity=Severity.ERROR, link="nics", about=about, found=found, means=means, mend=mend
+    )
 
 
 def _remarks(want: PFWant, pf: PF, have: HostState) -> list[Finding]:
@@ -202,15 +221,20 @@ def _attribute_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bo
     undo: list[str] = []
     indices: list[int] = []
     keys: list[str] = []
+    felt: list[str] = []
     present = {} if fresh else {vf.index: vf for vf in pf.vfs}
     for wish in want.vf:
         vf = present.get(wish.index)
-        held = vf is not None and have.holder_of(vf) is not None
+        holder = None if vf is None else have.holder_of(vf)
+        # what the host itself uses is nobody else's to set
+        held = holder is not None and holder.kind != "host"
         change, back = difference(wish, vf, held)
         if line := wish_line(wish.index, change):
             do.append(line)
             indices.append(wish.index)
             keys += list(change)
+            if holder is not None and "trust" in change:
+                felt.append(holder.name)
         if line := wish_line(wish.index, back):
             undo.append(line)
     if not do:
@@ -224,6 +248,9 @@ def _attribute_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bo
             do=command("set_vfs", pf.pci, *do),
             check=command("vfs_are", pf.pci, *do),
             undo=command("set_vfs", pf.pci, *undo) if undo else "",
+            # a change of trust resets the VF (i40e_virtchnl_pf.c, i40e_ndo_set_vf_trust)
+            impact=Impact.LINK_BLIP if felt else Impact.NONE,
+            affects=tuple(dict.fromkeys(felt)),
         )
     ]
 

@@ -127,7 +127,7 @@ set_vfs() { # PCI WISH…
     ip -batch - <<EOF 2>/dev/null && return 0
 $lines
 EOF
-    refused=1
+    refused=0
     for wish; do
         set_vf_one_by_one "$wish" || refused=$?
     done

@@ -48,7 +48,7 @@ def difference(
     """What must be set on a VF, and what gives back the present values.
 
     :param vf: None for a VF that is yet to be made: all of the wish
-    :param held: a VM has it; its address and VLAN are libvirt's then
+    :param held: a VM or a program has it; its address and VLAN are libvirt's then
     """
     wanted: dict[str, str | int] = wish.model_dump(exclude_none=True, exclude={"index", "driver"})
     if vf is None:
@@ -65,6 +65,8 @@ def difference(
         # one netlink attribute carries all three: what is left out would be reset
         keys = [k for k in wanted if k in keys or k in ("vlan", "qos", "vlan_proto")]
     back = {key: getattr(vf, key) for key in keys}
+    if "vlan" in back and vf.vlan:
+        back |= {"qos": vf.qos, "vlan_proto": vf.vlan_proto}
     if back.get("mac") == "00:00:00:00:00:00":
         del back["mac"]
     return {key: wanted[key] for key in keys}, back

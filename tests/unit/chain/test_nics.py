@@ -1,0 +1,115 @@
+"""Link nics where a property of all hosts does not say it plainly."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from sriovctl.chain import nics
+from sriovctl.host import PF, VM, HostState, VMNic
+from sriovctl.plan import Impact, Severity
+from sriovctl.shell import command
+from sriovctl.wanted import HostWant, PFWant, VFWant
+from tests.unit.chain.hostmodel import HostModel
+from tests.unit.chain.worlds import bare_host, bare_pf
+from tests.unit.shells import SHELLS, shell_folder
+
+EM1 = "0000:01:00.0"
+
+
+def want(*pfs: PFWant) -> HostWant:
+    return HostWant(rack="r", name="server-2", pfs=pfs)
+
+
+def em1(*vf: VFWant, vfs: int = 2) -> PFWant:
+    return PFWant(name="em1", by="name", vfs=vfs, pool=None, autoprobe=True, vf=vf)
+
+
+def two_vfs(**values: object) -> HostModel:
+    model = HostModel(bare_host())
+    model.set_numvfs(EM1, "2")
+    model.update_vf(EM1, 0, **values)
+    return model
+
+
+def test_two_names_of_one_port_are_refused() -> None:
+    other = PFWant(name=EM1, by="pci", vfs=4, pool=None, autoprobe=False)
+    plan = nics.plan(want(em1(), other), bare_host())
+    (finding,) = plan.findings
+    assert finding.severity is Severity.ERROR
+    assert "em1 and 0000:01:00.0 are one port" in finding.found
+
+
+@pytest.mark.parametrize("driver", [None, "vfio-pci"])
+def test_a_port_without_its_network_driver_is_refused(driver: str | None) -> None:
+    port = bare_pf(1).model_copy(update={"name": None, "driver": driver, "up": False})
+    wish = PFWant(name=EM1, by="pci", vfs=2, pool="p", autoprobe=False)
+    plan = nics.plan(want(wish), HostState(**{**dict(bare_host()), "pfs": (port,)}))
+    assert [f.severity for f in plan.findings] == [Severity.ERROR]
+    assert "no network device" in plan.findings[0].found
+
+
+def test_what_the_host_itself_uses_is_set_too() -> None:
+    model = two_vfs(netdev="v0", host_use="address 10.0.0.1/24")
+    wish = em1(VFWant(index=0, vlan=7))
+    plan = nics.plan(want(wish), model.state)
+    model.apply(plan.build)
+    assert model.state.pfs[0].vfs[0].vlan == 7
+    assert nics.plan(want(wish), model.state).build == []
+
+
+def test_a_change_of_trust_under_a_vm_says_who_feels_it() -> None:
+    model = two_vfs()
+    pci = model.state.pfs[0].vfs[0].pci
+    nic = VMNic(how="interface", mac="02:22:00:00:00:01", pci=pci)
+    vm = VM(name="VM-2", uuid="u", persistent=True, running=True, autostart=False, live_nics=(nic,))
+    state = model.state.model_copy(update={"vms": (vm,)})
+    steps = {
+        attribute: nics.plan(want(em1(VFWant.model_validate(wish))), state).build[0]
+        for attribute, wish in (
+            ("trust", {"index": 0, "trust": "on"}),
+            ("spoofchk", {"index": 0, "spoofchk": "off"}),
+        )
+    }
+    assert (steps["trust"].impact, steps["trust"].affects) == (Impact.LINK_BLIP, ("VM-2",))
+    assert (steps["spoofchk"].impact, steps["spoofchk"].affects) == (Impact.NONE, ())
+
+
+def test_undo_of_a_vlan_gives_back_its_priority() -> None:
+    model = two_vfs(vlan=5, qos=3)
+    before: PF = model.state.pfs[0]
+    (step, *_) = nics.plan(want(em1(VFWant(index=0, vlan=7))), model.state).build
+    model.run(step.do)
+    model.run(step.undo)
+    assert model.state.pfs[0] == before
+
+
+# Debian's busybox takes its own ip before any in PATH
+@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shell != "busybox"])
+def test_what_only_a_batch_refuses_is_set_one_by_one(shell: str, tmp_path: Path) -> None:
+    shells = shell_folder(shell, tmp_path / "shell")
+    if shells is None:
+        pytest.skip(f"no {shell} here")
+    (tmp_path / f"bus/pci/devices/{EM1}/net/em1").mkdir(parents=True)
+    (shells / "ip").write_text(
+        f'#!/bin/sh\necho "$*" >>{tmp_path}/said\ncase $* in *-batch*) exit 1 ;; esac\n'
+    )
+    (shells / "ip").chmod(0o755)
+    text = files("sriovctl").joinpath("chain/nics.sh").read_text("utf-8")
+    done = subprocess.run(
+        [shells / "sh", "-s"],
+        input=f"{text}\nset -e\n{command('set_vfs', EM1, '0 vlan 7 qos 3 trust on')}\n",
+        env={"PATH": f"{shells}:/usr/bin:/bin", "SRIOVCTL_SYSFS": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "said").read_text().splitlines()[1:] == [
+        "link set dev em1 vf 0 vlan 7 qos 3",
+        "link set dev em1 vf 0 trust on",
+    ]
