@@ -11,6 +11,7 @@
         ├── UnreachableError     1   no connection, wrong host key, no rights
         ├── ProbeError           1   the host answered what cannot be read
         ├── BootFileError        1   a boot loader's file on it cannot be understood
+        ├── FirmwareError        1   its BMC does not do, or did not do, what it was asked
         └── TransactionError     1   a step failed; says whether it was undone
 """
 
@@ -93,3 +94,7 @@ class BootFileError(HostError):
 
 class TransactionError(HostError):
     """A step failed; the message says whether all was undone."""
+
+
+class FirmwareError(HostError):
+    """The host's BMC does not do, or did not do, what it was asked."""

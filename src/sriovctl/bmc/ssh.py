@@ -1,0 +1,178 @@
+"""One racadm command over ssh: a connection, a command, its output. Strict about whom it is."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import paramiko
+
+from sriovctl.bmc.door import LostAnswerError, Patience
+from sriovctl.bmc.secrets import Secret
+from sriovctl.errors import UnreachableError
+
+OLD: Final = {
+    "kex": [
+        "diffie-hellman-group14-sha1",
+        "diffie-hellman-group-exchange-sha1",
+        "diffie-hellman-group1-sha1",
+    ],
+    "keys": ["ssh-rsa", "ssh-dss"],
+    "pubkeys": ["ssh-rsa", "ssh-dss"],
+    "ciphers": ["3des-cbc", "aes128-cbc", "aes192-cbc", "aes256-cbc", "blowfish-cbc"],
+    "macs": ["hmac-sha1", "hmac-sha1-96", "hmac-md5", "hmac-md5-96"],
+}
+"""Broken or weak, and all that an iDRAC 7 or 8 offers: only spoken where that is marked."""
+
+LARGEST: Final = 4 * 1024 * 1024
+"""Bytes of one answer; racadm's longest, all BIOS settings, is some 30 kB."""
+
+
+@dataclass(frozen=True)
+class SshTarget:
+    """Where a BMC's ssh is and how it is recognised.
+
+    :param known_hosts: file with its recorded key, as OpenSSH's
+    :param old_ciphers: it is so old that it needs SHA-1 and CBC
+    """
+
+    host: str
+    user: str
+    known_hosts: Path
+    port: int = 22
+    old_ciphers: bool = False
+
+    @property
+    def entry(self) -> str:
+        """How known_hosts names it."""
+        return self.host if self.port == 22 else f"[{self.host}]:{self.port}"
+
+
+def run(target: SshTarget, password: Secret, command: str, patience: Patience) -> str:
+    """Run one command in exec mode.
+
+    :returns: all it printed, raw
+    :raises UnreachableError: no connection, an unknown or changed host key, no login
+    :raises LostAnswerError: the connection broke, or the time was up, before its end
+    """
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    try:
+        client.load_host_keys(str(target.known_hosts))
+    except OSError as error:
+        raise UnreachableError(
+            f"the file of known hosts {target.known_hosts} cannot be read: {error.strerror}",
+            "without it no BMC is believed",
+            f"record the key of {target.entry} after you compared its fingerprint",
+        ) from None
+    try:
+        _connect(client, target, password, patience)
+        return _output(client, target, command, patience)
+    finally:
+        client.close()
+
+
+def _connect(
+    client: paramiko.SSHClient, target: SshTarget, password: Secret, patience: Patience
+) -> None:
+    try:
+        client.connect(
+            target.host,
+            target.port,
+            target.user,
+            password.reveal(),
+            timeout=patience.connect,
+            banner_timeout=patience.request,
+            auth_timeout=patience.request,
+            channel_timeout=patience.request,
+            # nothing but the password: each key that is offered counts as a wrong login
+            allow_agent=False,
+            look_for_keys=False,
+            disabled_algorithms=None if target.old_ciphers else OLD,
+        )
+    except paramiko.BadHostKeyException as error:
+        raise UnreachableError(
+            f"{target.entry} shows another ssh key than the recorded one: "
+            f"{fingerprint(error.key)}, recorded {fingerprint(error.expected_key)}",
+            "the BMC got a new key, or somebody stands between; no password was sent",
+            f"compare at the BMC's console; then ssh-keygen -f {target.known_hosts} -R "
+            f"'{target.entry}' and record the new one",
+        ) from None
+    except paramiko.AuthenticationException:
+        raise UnreachableError(
+            f"{target.entry} refuses the login of {target.user}",
+            "user or password is wrong, or the account is locked; it was tried once, because each "
+            "further try may lock it",
+            "check the password; a locked account opens after some minutes",
+        ) from None
+    except paramiko.SSHException as error:
+        raise _no_ssh(target, error) from None
+    except (OSError, EOFError) as error:
+        raise UnreachableError(
+            f"{target.entry} does not answer to ssh: {error}",
+            "the BMC is not there, its ssh is off, or a firewall is between",
+            "check its address and cable; on an iDRAC: racadm set iDRAC.SSH.Enable 1",
+        ) from None
+
+
+def _no_ssh(target: SshTarget, error: paramiko.SSHException) -> UnreachableError:
+    text = str(error)
+    if "not found in known_hosts" in text:
+        return UnreachableError(
+            f"{target.entry} has no recorded ssh key in {target.known_hosts}",
+            "nothing says that it is the right machine; no password was sent",
+            "record its key after you compared its fingerprint with the BMC's own",
+        )
+    if "Incompatible ssh" in text or "no acceptable" in text.lower():
+        return UnreachableError(
+            f"{target.entry} offers only ssh algorithms that are broken: {text}",
+            "an iDRAC 7 or 8 with old firmware is so",
+            "update its firmware, or mark this BMC as one that may use old ciphers",
+        )
+    return UnreachableError(f"{target.entry}: ssh failed: {text}")
+
+
+def _output(client: paramiko.SSHClient, target: SshTarget, command: str, patience: Patience) -> str:
+    lost = LostAnswerError(
+        f"{target.entry} broke off in the middle of {command.partition(' ')[2] or command!r}",
+        "it may have done what it was asked",
+    )
+    try:
+        stdin, stdout, _ = client.exec_command(command, timeout=patience.request)
+        stdin.close()
+        output = stdout.read(LARGEST)
+        channel = stdout.channel
+        # -1: the channel ended without one, which is how a broken connection looks
+        if not channel.status_event.wait(patience.request) or channel.exit_status == -1:
+            raise lost
+    except (OSError, EOFError, paramiko.SSHException, TimeoutError):
+        raise lost from None
+    return output.decode("utf-8", "replace")
+
+
+def fingerprint(key: paramiko.PKey) -> str:
+    """As OpenSSH prints it: ``SHA256:…``."""
+    digest = hashlib.sha256(key.asbytes()).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def host_key(host: str, port: int = 22, timeout: float = 10.0) -> paramiko.PKey:
+    """The key that is shown there now, to record after a person compared it. It is not checked.
+
+    :param timeout: seconds, for connecting and for the handshake each
+    :raises UnreachableError: nobody speaks ssh there
+    """
+    try:
+        with socket.create_connection((host, port), timeout) as plain:
+            transport = paramiko.Transport(plain)
+            try:
+                transport.start_client(timeout=timeout)
+                return transport.get_remote_server_key()
+            finally:
+                transport.close()
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        raise UnreachableError(f"{host}:{port} does not answer to ssh: {error}") from None

@@ -1,0 +1,112 @@
+"""From bare values to applied, over both protocols, against both personalities."""
+
+from __future__ import annotations
+
+import pytest
+
+from sriovctl.bmc.carry import carry
+from sriovctl.bmc.door import Order
+from sriovctl.lab.bmc.attributes import SRIOV, VIRTUALIZATION
+from tests.unit.bmc.conftest import OFF, ON, WANT, Doors, Way, patience, summary
+
+
+def test_bare_becomes_applied(way: Way, doors: Doors) -> None:
+    told: list[str] = []
+    door = doors(way)
+    outcome = carry(door, WANT, restart=True, patience=patience(), tell=told.append)
+    assert (outcome.changed, outcome.awaits_restart) == (True, False)
+    way.holds()
+    assert summary(outcome.state) == {name: (value, None) for name, value in ON.items()}
+    assert any("shut" in line for line in told), told
+    assert not any("cut the power" in line for line in told)
+    # again: nothing is sent that changes anything, and at most 4 or 2 round trips
+    jobs = len(way.peer.bmc.controller.jobs.jobs)
+    again = doors(way)
+    assert not carry(again, WANT, restart=True, patience=patience()).changed
+    assert again.round_trips <= (4 if way.via == "redfish" else 2)  # type: ignore[attr-defined]
+    assert len(way.peer.bmc.controller.jobs.jobs) == jobs
+    assert len(way.peer.chassis.boots) == 1
+
+
+def test_without_leave_to_restart_all_is_staged_and_committed(way: Way, doors: Doors) -> None:
+    outcome = carry(doors(way), WANT, patience=patience())
+    assert outcome.awaits_restart
+    assert outcome.changed
+    controller = way.peer.bmc.controller
+    assert way.values() == OFF
+    assert controller.bios.pending == ON
+    assert len(controller.jobs.jobs) == 1
+    # a second run leaves it so, a third with leave goes on from there
+    assert not carry(doors(way), WANT, patience=patience()).changed
+    assert len(controller.jobs.jobs) == 1
+    assert not carry(doors(way), WANT, restart=True, patience=patience()).awaits_restart
+    way.holds()
+    assert len(controller.jobs.jobs) == 1
+
+
+@pytest.mark.parametrize("kill", range(1, 12))
+def test_killed_at_each_change_and_run_again(
+    way: Way, doors: Doors, kill: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The controller dies right before, then right after, its n-th change."""
+    for after in (False, True):
+        door = doors(way)
+        count = 0
+
+        def dying(name: str, door: object = door, after: bool = after) -> None:
+            real = getattr(door, name)
+
+            def call(*words: object) -> object:
+                nonlocal count
+                count += 1
+                if count == kill and not after:
+                    raise KeyboardInterrupt
+                answer = real(*words)
+                if count == kill:
+                    raise KeyboardInterrupt
+                return answer
+
+            monkeypatch.setattr(door, name, call)
+
+        for name in ("stage", "commit", "order"):
+            dying(name)
+        try:
+            carry(door, WANT, restart=True, patience=patience())
+        except KeyboardInterrupt:
+            pass
+        finally:
+            door.close()
+    carry(doors(way), WANT, restart=True, patience=patience())
+    way.holds()
+    assert len([j for j in way.peer.bmc.controller.jobs.jobs if j.configures]) == 1
+
+
+def test_a_server_that_is_off_is_only_switched_on(way: Way, doors: Doors) -> None:
+    way.peer.loop.call_soon_threadsafe(lambda: None)
+    doors(way).order(Order.OFF)
+    told: list[str] = []
+    carry(doors(way), WANT, restart=True, patience=patience(), tell=told.append)
+    way.holds()
+    assert not any("shut" in line or "cut" in line for line in told)
+
+
+def test_names_are_those_of_the_machine(way: Way, doors: Doors) -> None:
+    state = doors(way).look(WANT, jobs=True)
+    assert [s.name for s in state.settings] == [VIRTUALIZATION, SRIOV]
+    assert state.settings[0].intents == ("virtualization", "iommu")
+    assert state.vendor == "dell"
+    assert state.model == way.peer.bmc.controller.personality.model
+    assert state.bmc_firmware == way.peer.bmc.controller.personality.firmware
+    assert state.power == "on"
+    assert [s.read_only for s in state.settings] == [False, False]
+    if way.via == "redfish":
+        assert state.settings[1].display == "Integrated Devices > SR-IOV Global Enable"
+        assert state.settings[1].allowed == ("Enabled", "Disabled")
+
+
+def test_no_session_is_left(way: Way, doors: Doors) -> None:
+    door = doors(way)
+    carry(door, WANT, restart=True, patience=patience())
+    door.close()
+    path = way.peer.bmc.controller.personality.sessions_path
+    assert way.peer.http("GET", path).json()["Members@odata.count"] == 0
