@@ -153,7 +153,7 @@ def _planning(results: Sequence[planning.Planning]) -> None:
             one.parse.text("ms"),
             one.plan.text("ms"),
             f"{one.seconds:.3f} s",
-            verdict(one.seconds, planning.AIM_S) + " s" if one.size.vfs == largest else "",
+            verdict(one.seconds, planning.AIM_S, "s") if one.size.vfs == largest else "",
         )
         for one in results
     ]

@@ -27,7 +27,7 @@ def floor(scene: Scene) -> str:
         lines += [f"echo 0 >{folder}/sriov_drivers_autoprobe", f"echo {VFS} >{folder}/sriov_numvfs"]
         batch += [
             f"link set {pf.name} vf {index} mac 02:be:00:00:0{leg}:0{index} vlan {VLAN} "
-            f"spoofchk off trust on max_tx_rate {MAX_RATE}"
+            f"max_tx_rate {MAX_RATE} spoofchk off trust on"
             for index in range(VFS)
         ]
     text = "\n".join(batch)

@@ -65,7 +65,6 @@ def as_wanted(size: Size, own: Mapping[str, str]) -> str:
     want = wanted(size)
     held = _held(want)
     lines: list[str] = []
-    upper: list[str] = []
     vfio: list[str] = []
     for position, vm in enumerate(want.vms):
         nics = [(nic.pool, nic.mac, None) for nic in vm.nics]
@@ -104,7 +103,6 @@ def as_wanted(size: Size, own: Mapping[str, str]) -> str:
         lines,
         links=links,
         groups=groups,
-        upper=upper,
         vfio=vfio,
         alive=[" ".join(str(_FIRST_PID + position) for position in range(size.vms))],
         autostart=[f"/etc/libvirt/qemu/networks/autostart/{pf.pool}.xml" for pf in want.pfs],
@@ -132,7 +130,7 @@ def _answer(files: list[str], **sections: list[str]) -> str:
         "alive": sections.get("alive", []),
         "autostart": sections.get("autostart", []),
         "files": files,
-        "upper": sections.get("upper", []),
+        "upper": [],
         "groups": sections.get("groups", []),
         "ip": sections["links"],
         "vfio": sections.get("vfio", []),

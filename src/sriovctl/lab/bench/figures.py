@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-Unit = Literal["s", "ms", "µs", "processes", "files"]
+Unit = Literal["s", "ms"]
 
-_PER_SECOND: dict[str, float] = {"s": 1.0, "ms": 1e3, "µs": 1e6}
+_PER_SECOND: dict[Unit, float] = {"s": 1.0, "ms": 1e3}
 
 
 @dataclass(frozen=True)
 class Series:
     """One thing measured several times.
 
-    :param values: seconds, or a count; in the order taken
+    :param values: seconds, in the order taken
+    :raises ValueError: there are none
     """
 
     what: str
@@ -79,9 +80,10 @@ class Comparison:
 COLUMNS = ("ours", "against", "ratio", "verdict", "note")
 
 
-def verdict(value: float, aim: float) -> str:
+def verdict(value: float, aim: float, unit: str = "") -> str:
     """Whether a value keeps within its aim, as it is, not as it is rounded for showing."""
-    return f"aim {aim:g}: {'met' if value <= aim else 'missed'}"
+    words = f"aim {aim:.3g} {unit}".rstrip()
+    return f"{words}: {'met' if value <= aim else 'missed'}"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -107,9 +109,7 @@ def _width(text: str) -> int:
 
 
 def _number(value: float, unit: Unit) -> str:
-    """Three digits that mean something; counts whole."""
-    if unit not in _PER_SECOND:
-        return f"{value:g}"
+    """Three digits, as many as mean something."""
     scaled = value * _PER_SECOND[unit]
     if scaled >= 100:
         return f"{scaled:.0f}"

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sriovctl import probe
-from sriovctl.errors import SriovctlError
 from sriovctl.lab.bench.figures import Comparison, Series
 from sriovctl.lab.bench.onhost import Counts
 from sriovctl.lab.bench.scene import MACHINES, POOLS, VFS, Scene
@@ -61,9 +60,7 @@ def measure(scene: Scene, rounds: int) -> Looked:
         "the usual commands together", tuple(map(sum, zip(*usual.values(), strict=True)))
     )
     return Looked(
-        Comparison(
-            Series(f"one probe, {several}", tuple(probes)), together, "ms", AIM, "aim: a third"
-        ),
+        Comparison(Series(f"one probe, {several}", tuple(probes)), together, "ms", AIM),
         tuple((name, Series("", tuple(taken)).text("ms")) for name, taken in usual.items()),
         tuple(processes),
     )
@@ -118,12 +115,3 @@ def _machines(scene: Scene) -> Iterator[None]:
 
 def _piped(text: str, words: str) -> str:
     return f"{command('printf', '%s', text)} | {words}"
-
-
-def check_few(processes: tuple[tuple[str, Counts], ...]) -> None:
-    """
-    :raises SriovctlError: a probe opened a file for writing
-    """
-    for what, counted in processes:
-        if counted.written:
-            raise SriovctlError(f"a probe with {what} opened {', '.join(counted.written)}")

@@ -17,6 +17,8 @@ from sriovctl.shell import command
 
 ROUNDS = 3
 """One round of one neighbour takes half a minute under emulation."""
+BACK_S = 60
+"""Seconds for networkd to have the ports in their bond again."""
 
 _LINK = """[Match]
 PermanentMACAddress={mac}
@@ -144,13 +146,13 @@ def _write(path: str, text: str) -> str:
 def _back(scene: Scene) -> str:
     """networkd sees to the ports as the rack has them: members of their bond."""
     names = " ".join(command(pf.name or "") for pf in scene.pfs)
-    masters = "\n".join(
-        f"waited=0; until [ -e /sys/class/net/{pf.name}/master ]; do "
-        '[ "$waited" -lt 60 ] || exit 1; sleep 0.5; waited=$((waited + 1)); done'
-        for pf in scene.pfs
-        if pf.master
+    # a link that was down takes seconds to come back
+    ready = "\n".join(
+        f'waited=0; until [ -e {folder}/master ] && [ "$(cat {folder}/carrier)" = 1 ]; do '
+        f'[ "$waited" -lt {2 * BACK_S} ] || exit 1; sleep 0.5; waited=$((waited + 1)); done'
+        for folder in (f"/sys/class/net/{pf.name}" for pf in scene.pfs if pf.master)
     )
-    return f"networkctl reload\nnetworkctl reconfigure {names}\n{masters}\nudevadm settle\n"
+    return f"networkctl reload\nnetworkctl reconfigure {names}\n{ready}\nudevadm settle\n"
 
 
 def _networkd(scene: Scene) -> Neighbour:
@@ -204,6 +206,9 @@ def _network_manager(scene: Scene) -> Neighbour:
         "set -e",
         "mkdir -p /etc/NetworkManager/conf.d",
         _write(path, _NETWORK_MANAGER.format(first=first, second=second)),
+        # seen: it waits 90 s in vain for a port that is in a bond of others, and igb refuses a
+        # rate while the port is down
+        *(f"ip link set {command(pf.name or '')} nomaster up" for pf in scene.pfs),
         "systemctl unmask NetworkManager.service",
         "systemctl start NetworkManager.service",
     ]

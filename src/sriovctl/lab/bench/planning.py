@@ -54,7 +54,7 @@ def measure(rounds: int) -> tuple[Planning, ...]:
         want = facts.wanted(size)
         before = facts.bare(size)
         first = chain.plan(want, probe.parse(before))
-        after = facts.as_wanted(size, _files_of(first))
+        after = facts.as_wanted(size, files_of(first))
         last = chain.plan(want, probe.parse(after))
         if not last.empty or last.findings:
             raise SriovctlError(
@@ -94,7 +94,7 @@ def _cpu(work: Callable[[], T]) -> tuple[T, float]:
     return result, time.process_time() - began
 
 
-def _files_of(plan: Plan) -> dict[str, str]:
+def files_of(plan: Plan) -> dict[str, str]:
     """The files that a plan's step writes on the host, as a later probe will find them."""
     files = {}
     for step in plan.steps:
