@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from sriovctl import chain
@@ -29,10 +31,12 @@ def test_nothing_is_reached_before_and_all_after_the_plan() -> None:
 def test_the_floor_sets_what_the_plan_sets() -> None:
     lab = Lab("bench", (2,), "tcg", "", "", {"server-2": 22})
     script = floor(Scene(TimedReach(lab, Server(2)), BARE.pfs))
-    for step in chain.plan(want(BARE.pfs), BARE).steps:
-        for line in step.do.split("'"):
-            index, _, attributes = line.partition(" mac ")
-            assert not attributes or f" vf {index} mac {attributes}\n" in script
+    orders = [shlex.split(step.do) for step in chain.plan(want(BARE.pfs), BARE).steps]
+    wishes = [wish for order in orders if order[0] == "set_vfs" for wish in order[2:]]
+    assert len(wishes) == 2 * VFS
+    for wish in wishes:
+        index, _, attributes = wish.partition(" ")
+        assert f" vf {index} {attributes}\n" in script
 
 
 @pytest.mark.parametrize("words", [["flying"], ["--rounds", "0"], ["--rounds", "x"]])
