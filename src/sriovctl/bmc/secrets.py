@@ -100,23 +100,11 @@ def from_file(path: Path) -> Secret:
             f"the password file {path} cannot be opened: {error.strerror}",
             mend=f"create {path} with mode 0600",
         ) from None
-    with os.fdopen(descriptor, "rb") as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise SecretError(f"the password file {path} is not a plain file")
-        if facts.st_uid not in (os.geteuid(), 0):
-            raise SecretError(
-                f"the password file {path} belongs to user {facts.st_uid}",
-                "who owns it can change it at any time",
-                f"chown {os.geteuid()} {path}",
-            )
-        if facts.st_mode & OTHERS:
-            raise SecretError(
-                f"the password file {path} has mode {stat.S_IMODE(facts.st_mode):04o}",
-                "others on this machine can read or change it",
-                f"chmod 0600 {path}; and change the password, for it may be known",
-            )
-        content = file.read(LARGEST + 1)
+    try:
+        _refuse_what_others_reach(path, os.fstat(descriptor))
+        content = os.read(descriptor, LARGEST + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > LARGEST:
         raise SecretError(f"the password file {path} is longer than {LARGEST} bytes")
     try:
@@ -130,6 +118,23 @@ def from_file(path: Path) -> Secret:
             mend="write the password alone, on one line",
         )
     return Secret(value)
+
+
+def _refuse_what_others_reach(path: Path, facts: os.stat_result) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        raise SecretError(f"the password file {path} is not a plain file")
+    if facts.st_uid not in (os.geteuid(), 0):
+        raise SecretError(
+            f"the password file {path} belongs to user {facts.st_uid}",
+            "who owns it can change it at any time",
+            f"chown {os.geteuid()} {path}",
+        )
+    if facts.st_mode & OTHERS:
+        raise SecretError(
+            f"the password file {path} has mode {stat.S_IMODE(facts.st_mode):04o}",
+            "others on this machine can read or change it",
+            f"chmod 0600 {path}; and change the password, for it may be known",
+        )
 
 
 def from_keyring(where: str) -> Secret:

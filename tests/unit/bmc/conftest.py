@@ -117,6 +117,15 @@ def way(start: Callable[..., Peer], personality: Personality, via: Via, tmp_path
     return Way(start(personality), via, tmp_path)
 
 
+@pytest.fixture(
+    params=[(IDRAC9, "redfish"), (IDRAC8, "racadm")], ids=["idrac9-redfish", "idrac8-racadm"]
+)
+def either(start: Callable[..., Peer], request: pytest.FixtureRequest, tmp_path: Path) -> Way:
+    """Each protocol once, for what does not hang on the personality."""
+    personality, via = request.param
+    return Way(start(replace(personality)), via, tmp_path)
+
+
 Doors = Callable[..., Door]
 
 
