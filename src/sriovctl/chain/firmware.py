@@ -143,7 +143,7 @@ def next_move(want: FirmwareWant, have: FirmwareState, restarted: bool = False) 
         }
         if values:
             return Stage(device, values)
-    waiting = tuple(dict.fromkeys(s.device for s in ours if s.staged))
+    waiting = tuple(dict.fromkeys(s.device for s in ours if s.staged and not s.holds))
     if have.needs_job:
         for device in waiting:
             if have.live(device) is None:
