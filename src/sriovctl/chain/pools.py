@@ -31,15 +31,17 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
     return result
 
 
-def pool_xml(rack: str, host: str, pool: str, pf_name: str) -> str:
+def pool_xml(rack: str, host: str, pool: str, pf_name: str, known_as: str | None = None) -> str:
     """A libvirt network that hands out the VFs of one PF.
 
     Matches libvirt's network.rng; ``managed`` lets libvirt bind vfio-pci and give back.
+
+    :param known_as: the UUID of a running network of this name, which libvirt takes with no other
     """
     network = ElementTree.Element("network")
     ElementTree.SubElement(network, "name").text = pool
     identity = uuid.uuid5(_NAMESPACE, "\0".join((rack, host, pool)))
-    ElementTree.SubElement(network, "uuid").text = str(identity)
+    ElementTree.SubElement(network, "uuid").text = known_as or str(identity)
     forward = ElementTree.SubElement(network, "forward", mode="hostdev", managed="yes")
     ElementTree.SubElement(forward, "pf", dev=pf_name)
     ElementTree.indent(network)
@@ -50,8 +52,10 @@ def _one_pool(
     want: HostWant, pf_want: PFWant, pf: PF, name: str, have: HostState, result: LinkPlan
 ) -> None:
     pool = have.pool_named(name)
-    define = command("define_pool", pool_xml(want.rack, want.name, name, pf.name or ""))
     wrong_pf = pool is not None and pool.pf != pf.name
+    known_as = None if pool is None or wrong_pf else pool.uuid
+    xml = pool_xml(want.rack, want.name, name, pf.name or "", known_as)
+    define = command("define_pool", xml)
     why_restart = _why_restart(pf_want, pf, pool, have)
     if name in have.other_networks:
         result.findings.append(
@@ -70,10 +74,13 @@ def _one_pool(
         if users:
             result.findings.append(_in_use(pool, pf, users, why_restart))
             return
+        if not pool.persistent:
+            result.findings.append(_not_defined(pool, why_restart or f"it is over {pool.pf}"))
+            return
         if pool.active:
             result.release.append(_stop(pool, why_restart or f"it is over {pool.pf}", have))
         if wrong_pf:
-            result.release.append(_undefine(name, pool, have, want, pf))
+            result.release.append(_undefine(name, pool, pf))
             pool = None
     _set_up(name, pf, pool, define, why_restart, result)
 
@@ -145,16 +152,15 @@ def _stop(pool: Pool, reason: str, have: HostState) -> Step:
     )
 
 
-def _undefine(name: str, pool: Pool, have: HostState, want: HostWant, pf: PF) -> Step:
-    back = pool_xml(want.rack, want.name, name, pool.pf or "")
-    undo = [command("define_pool", back)]
+def _undefine(name: str, pool: Pool, pf: PF) -> Step:
+    undo = [command("put_back_pool", name)]
     if pool.autostart:
         undo.append(command("autostart_pool", name))
     return Step(
         link="pools",
         title=f"pool {name}: take away its definition over {pool.pf}",
         reason=f"it is to be over {pf.name}",
-        do=command("undefine_pool", name),
+        do=command("take_away_pool", name),
         check=command("no_pool", name),
         undo=" && ".join(undo),
     )
@@ -173,6 +179,17 @@ def _in_use(pool: Pool, pf: PF, users: list[str], why: str) -> Finding:
     )
 
 
+def _not_defined(pool: Pool, why: str) -> Finding:
+    return Finding(
+        severity=Severity.ERROR,
+        link="pools",
+        about=f"pool {pool.name}",
+        found=f"pool {pool.name} must be stopped ({why}), and it is not defined, only running",
+        means="once stopped it is gone, and a run that fails could not give it back",
+        mend=command("virsh", "net-destroy", pool.name) + ", then apply again",
+    )
+
+
 def _strangers(pf_want: PFWant, pf: PF, have: HostState) -> list[Finding]:
     return [
         Finding(
@@ -186,7 +203,7 @@ def _strangers(pf_want: PFWant, pf: PF, have: HostState) -> list[Finding]:
             mend=command("virsh", "net-destroy", pool.name)
             + " && "
             + command("virsh", "net-undefine", pool.name)
-            + f", or write pool: {pool.name} in the rack file",
+            + (f", or write pool: {pool.name} in the rack file" if pf_want.vfs else ""),
         )
         for pool in have.pools
         if pool.pf is not None and pool.pf == pf.name and pool.name != pf_want.pool

@@ -40,6 +40,8 @@ class HostModel:
 
     def __init__(self, state: HostState) -> None:
         self.state = state
+        self.kept: dict[str, Pool] = {}
+        """Definitions in the transaction's folder."""
 
     def run(self, script: str) -> None:
         """Carry out one ``do`` or ``undo``."""
@@ -167,7 +169,7 @@ class HostModel:
             name=name, uuid=None, pf=None, persistent=True, active=False, autostart=False
         )
         uuid = root.findtext("uuid")
-        if old is not None and old.uuid not in (None, uuid) and old.persistent:
+        if old is not None and old.uuid not in (None, uuid):
             raise RefusedError(f"network {name} is already defined with another uuid")
         changed = {"pf": pf.get("dev"), "persistent": True, "uuid": uuid}
         self._put_pool(name, new.model_copy(update=changed))
@@ -176,6 +178,15 @@ class HostModel:
         pool = self._pool(name)
         left = pool.model_copy(update={"persistent": False, "autostart": False})
         self._put_pool(name, left if pool.active else None)
+
+    def take_away_pool(self, name: str) -> None:
+        self.kept[name] = self._pool(name)
+        self.undefine_pool(name)
+
+    def put_back_pool(self, name: str) -> None:
+        if self.state.pool_named(name) is None:
+            off = {"active": False, "addresses": (), "autostart": False}
+            self._put_pool(name, self.kept[name].model_copy(update=off))
 
     def start_pool(self, name: str) -> None:
         pool = self._pool(name)

@@ -98,20 +98,18 @@ def test_a_held_vf_is_never_taken(want: HostWant, have: HostState) -> None:
 
 
 def _observable(state: HostState, before: HostState) -> object:
-    """All but what nobody can give back: the UUID of a pool that was defined again, and a running
-    pool's list of VFs where that was stale already."""
+    """All but what nobody can give back: a running pool's list of VFs where that was stale already,
+    since it has other VFs when it starts, or cannot start."""
     stale = {pool.name for pool in before.pools if before.stale_pool(pool)}
     return (
         state.pfs,
         [
-            pool.model_copy(
-                update={"uuid": None, "addresses": (), "active": None}
-                if pool.name in stale
-                else {"uuid": None}
-            )
+            pool.model_copy(update={"addresses": (), "active": None})
+            if pool.name in stale
+            else pool
             for pool in state.pools
         ],
-        [_without_order(vm) for vm in state.vms],
+        [_without_order(vm) for vm in sorted(state.vms, key=lambda vm: vm.name)],
         state.files,
     )
 

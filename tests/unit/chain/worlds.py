@@ -166,18 +166,23 @@ def hosts(draw: st.DrawFn) -> HostState:
                 model.bind_vfs(pf.pci, "vfio-pci", str(index))
         if not draw(st.booleans()):
             continue
-        name = f"passthrough_{pf.name}"
+        name = f"passthrough_em{draw(st.sampled_from([int(pf.pci[6]), 1]))}"
+        if model.state.pool_named(name):
+            continue
         pool = Pool(
             name=name,
-            uuid=None,
+            uuid=f"pool-{pf.name}",
             pf=pf.name,
             persistent=True,
             active=False,
             autostart=draw(st.booleans()),
         )
-        model.state = model.state.model_copy(update={"pools": (*model.state.pools, pool)})
+        pools = sorted((*model.state.pools, pool), key=lambda one: one.name)
+        model.state = model.state.model_copy(update={"pools": tuple(pools)})
         if pf.up and pf.numvfs and draw(st.booleans()):
             model.start_pool(name)
+            if draw(st.integers(0, 4)) == 0:
+                model.undefine_pool(name)
             if draw(st.booleans()):
                 model.set_numvfs(pf.pci, "0")
                 model.set_numvfs(pf.pci, str(draw(st.integers(0, TOTALVFS))))
