@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import ValidationError
 
 from sriovctl.errors import UsageError
 from sriovctl.plan import Frozen, Plan
 from sriovctl.wanted import HostWant
+
+MARK: Final = b'"sriovctl-plan"'
+"""Within the first bytes of every plan file, and of no other."""
 
 
 class SavedPlan(Frozen):

@@ -13,6 +13,7 @@ from sriovctl import rackfile
 from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.planfile import SavedPlan
 from sriovctl.reach import LocalReach, Reach
+from sriovctl.shell import command
 from sriovctl.wanted import HostWant
 
 T = TypeVar("T")
@@ -51,6 +52,8 @@ def of_host(text: str | None) -> Target:
     match = re.fullmatch(r"(?:([^@\s]+)@)?(\[[0-9a-fA-F:.%]+\]|[^@:\s\[\]]+)(?::(\d{1,5}))?", text)
     if match is None or match[2].startswith("-"):
         raise UsageError(f"{text!r} is no host", "", "name it as [user@]name[:port]")
+    if "/" in match[2]:
+        raise UsageError(f"{text!r} is no host", "", f"a rack file's hosts: --rack {command(text)}")
     name = match[2].strip("[]")
     return Target(name=name, port=int(match[3]) if match[3] else None, user=match[1])
 

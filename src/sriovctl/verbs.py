@@ -188,28 +188,32 @@ def apply(arguments: argparse.Namespace) -> int:
         )
 
     results = targets.each(hosts, work, ssh_config=arguments.ssh_config)
-    outcomes, code = _successes(results)
+    _, code = _successes(results)
     if arguments.json:
-        _print_json(
-            {
-                name: {
-                    "changed": outcome.changed,
-                    "seconds": round(outcome.seconds, 3),
-                    "steps": [step.title for step in outcome.plan.steps],
-                    "findings": [f.model_dump(mode="json") for f in outcome.plan.findings],
-                }
-                for name, outcome in outcomes.items()
-            }
-        )
+        _print_json({name: _told(result) for name, result in results.items()})
     return code
+
+
+def _told(result: reconcile.Outcome | SriovctlError) -> dict[str, object]:
+    """How it ended on one host, for programs."""
+    if isinstance(result, SriovctlError):
+        words = {"found": result.found, "means": result.means, "mend": result.mend}
+        return {"error": {**words, "exit_code": result.exit_code}}
+    return {
+        "changed": result.changed,
+        "seconds": round(result.seconds, 3),
+        "steps": [step.title for step in result.plan.steps],
+        "findings": [f.model_dump(mode="json") for f in result.plan.findings],
+    }
 
 
 def _saved_plans(file: str) -> tuple[planfile.SavedPlan, ...] | None:
     """The plans of a plan file; None for any other file, which is taken for a rack file."""
     try:
         with Path(file).open("rb") as stream:
-            is_json = stream.read(64).lstrip().startswith(b"{")
-        if not is_json:
+            # a rack file may be JSON too, which is YAML
+            is_plan = planfile.MARK in stream.read(256)
+        if not is_plan:
             return None
         return planfile.load(Path(file).read_text("utf-8"))
     except (OSError, UnicodeDecodeError):

@@ -47,7 +47,10 @@ def rack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
                 if isinstance(state, SriovctlError):
                     return state
                 monkeypatch.setattr(reconcile, "look", lambda *_, **__: state)
-                return work(LocalReach(target.name), target)
+                try:
+                    return work(LocalReach(target.name), target)
+                except SriovctlError as error:
+                    return error
 
             return {target.name: one(target) for target in chosen}
 
@@ -127,3 +130,23 @@ def test_no_timeout_without_end(seconds: str, capsys: pytest.CaptureFixture[str]
 def test_a_limit_needs_a_rack(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["show", "server-2", "--limit", "a"]) == 2
     assert "--rack" in capsys.readouterr().err
+
+
+def test_a_program_is_told_what_failed(
+    rack: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = UnreachableError("a: no way there", mend="try: ssh a")
+    assert cli.main(["apply", "--json", rack(TWO, a=gone, b=held_host("VM-2"))]) == 4
+    told = json.loads(capsys.readouterr().out)
+    assert told["a"]["error"]["mend"] == "try: ssh a"
+    assert told["b"]["error"]["exit_code"] == 4
+
+
+def test_a_rack_file_may_be_json(rack: Callable[..., str]) -> None:
+    path = rack('{"hosts": {"a": {"pfs": {"em1": 7}}}}', a=held_host("VM-2"))
+    assert cli.main(["apply", path]) == 4
+
+
+def test_a_file_is_no_host(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["show", "examples/one-host.yaml"]) == 2
+    assert "--rack examples/one-host.yaml" in capsys.readouterr().err
