@@ -39,10 +39,10 @@ detach_nic() { # UUID MAC POOL PF FLAG…
     done
 }
 
-# For undo, where the card may or may not be there.
+# For undo, where the card may or may not be there. What is undone next may need the VF to be free.
 detach_nic_if_there() { # UUID MAC POOL PF FLAG
     find_nic "$@" || return 0
-    detach_nic "$@"
+    detach_nic "$@" && vm_lacks_nic "$@"
 }
 
 # For undo of an unplugging that may not have come about.

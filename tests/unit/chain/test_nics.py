@@ -113,3 +113,53 @@ def test_what_only_a_batch_refuses_is_set_one_by_one(shell: str, tmp_path: Path)
         "link set dev em1 vf 0 vlan 7 qos 3",
         "link set dev em1 vf 0 trust on",
     ]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("opened", "free"),
+    [
+        ("/dev/vfio/101", False),
+        ("/dev/vfio/devices/vfio4", False),
+        ("/dev/vfio/10", True),
+        ("/dev/vfio/1010", True),
+        ("/dev/vfio/vfio", True),
+        ("/dev/null", True),
+    ],
+)
+def test_a_vm_that_was_started_since_the_plan_keeps_its_vf(
+    shell: str, opened: str, free: bool, tmp_path: Path
+) -> None:
+    shells = shell_folder(shell, tmp_path / "shell")
+    if shells is None:
+        pytest.skip(f"no {shell} here")
+    pf = tmp_path / f"bus/pci/devices/{EM1}"
+    pf.mkdir(parents=True)
+    (pf / "sriov_numvfs").write_text("2\n")
+    for index in range(2):
+        vf = pf.parent / f"0000:02:10.{index}"
+        (vf / f"vfio-dev/vfio{3 + index}").mkdir(parents=True)
+        (vf / "iommu_group").symlink_to(f"../../kernel/iommu_groups/{100 + index}")
+        (pf / f"virtfn{index}").symlink_to(vf)
+    fds = tmp_path / "proc/77/fd"
+    fds.mkdir(parents=True)
+    (fds / "9").symlink_to(opened)
+    (tmp_path / "proc/78/fd").mkdir(parents=True)
+    text = files("sriovctl").joinpath("chain/nics.sh").read_text("utf-8")
+    done = subprocess.run(
+        [shells / "sh", "-s"],
+        input=f"{text}\nset -e\n{command('set_numvfs', EM1, 0)}\n",
+        env={
+            "PATH": f"{shells}:/usr/bin:/bin",
+            "SRIOVCTL_SYSFS": str(tmp_path),
+            "SRIOVCTL_PROC": str(tmp_path / "proc"),
+            "TMPDIR": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert (done.returncode == 0) == free, done.stderr
+    assert (pf / "sriov_numvfs").read_text() == ("0\n" if free else "2\n")
+    assert free or "VF 1 is in use" in done.stderr
