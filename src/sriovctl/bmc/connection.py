@@ -7,20 +7,18 @@ second reset: what changes something is sent once here, and a lost answer is tol
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any
 
 import requests
 from sushy import auth as sushy_auth
 from sushy import exceptions as said
 from sushy.connector import Connector
 
+from sriovctl.bmc.codes import BUSY, meaning
 from sriovctl.bmc.door import LostAnswerError, NoAnswerError, Patience, RefusedError
 from sriovctl.bmc.secrets import Secret
 from sriovctl.bmc.trust import Pinned, TlsTrust
 from sriovctl.errors import UnreachableError
-
-NOT_READY: Final = frozenset({"SYS518", "SWC0700", "RED023", "LC068"})
-"""iDRAC or its Lifecycle Controller is busy: the same will work later (Dell's event messages)."""
 
 
 class Connection(Connector):  # type: ignore[misc]
@@ -86,7 +84,7 @@ class Connection(Connector):  # type: ignore[misc]
                 raise
             except said.HTTPError as error:
                 problem = self._refusal(error)
-                if not NOT_READY.intersection(codes(error)) and error.status_code != 503:
+                if not BUSY.intersection(codes(error)) and error.status_code != 503:
                     raise problem from None
                 wait = self._patience.poll if self._retry_after is None else self._retry_after
             else:
@@ -156,7 +154,8 @@ class Connection(Connector):  # type: ignore[misc]
                 f"{self._where} does not allow this to the user: {texts}",
                 mend="give the user the privileges to configure and to control the server",
             )
-        return RefusedError(codes(error), f"{self._where} refuses: {texts}")
+        ids = codes(error)
+        return RefusedError(ids, f"{self._where} refuses: {texts}", *meaning(ids))
 
 
 def _cut(response: requests.Response) -> bool:

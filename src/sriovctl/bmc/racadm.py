@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Literal, TypeVar
 
 from sriovctl.bmc import transcript
+from sriovctl.bmc.codes import BUSY, meaning
 from sriovctl.bmc.door import LostAnswerError, Order, Patience, RefusedError
 from sriovctl.bmc.facts import (
     BIOS,
@@ -49,6 +50,8 @@ class Racadm:
         self._places: dict[tuple[str, str], str] = {}
         """(device, setting) → racadm's group of it."""
         self._facts: dict[str, str] = {}
+        self._elsewhere: tuple[Pending, ...] | None = None
+        """What is pending in groups that no wish leads to; None: not looked at yet."""
         self.round_trips = 0
         """Commands run so far."""
         self.warnings: tuple[str, ...] = ()
@@ -85,6 +88,8 @@ class Racadm:
                 for name, each in values.items()
                 if each.pending is not None
             ]
+        if want.intents and any(not s.holds and not s.staged for s in found):
+            pending += self._pending_elsewhere()
         if jobs or pending or any(not s.holds for s in found):
             queue: tuple[Job, ...] | None = self._jobs()
             self._facts = self._read("racadm getsysinfo", _some_facts)
@@ -152,6 +157,25 @@ class Racadm:
                 self._places[device, setting] = place
         return values
 
+    def _pending_elsewhere(self) -> tuple[Pending, ...]:
+        """Somebody's values in the other groups of the BIOS, which our job would apply too.
+
+        racadm has no command for it, so each group is asked, once, before the first change.
+        """
+        if self._elsewhere is None:
+            ours = {place for (device, _), place in self._places.items() if device == BIOS}
+            names = self._read("racadm get BIOS", _groups_or_none)
+            self._elsewhere = tuple(
+                Pending(device=BIOS, name=name, value=value.pending)
+                for place in names
+                if place not in ours
+                for name, value in self._read(
+                    command("racadm", "get", place), _group_or_none
+                ).items()
+                if value.pending is not None
+            )
+        return self._elsewhere
+
     def _port(self, group: str, fqdd: str) -> str | None:
         """racadm's name of a port's group; it counts ports from 1."""
         if fqdd not in self._groups:
@@ -195,7 +219,7 @@ class Racadm:
             finally:
                 self._last = self._patience.now()
             ids = transcript.message_ids(text)
-            if not transcript.BUSY.intersection(ids) or transcript.DONE.intersection(ids):
+            if not BUSY.intersection(ids) or transcript.DONE.intersection(ids):
                 return text
             if self._patience.now() + self._patience.poll > deadline:
                 raise self._refused(text)
@@ -211,28 +235,7 @@ class Racadm:
     def _refused(self, text: str) -> FirmwareError:
         ids = transcript.message_ids(text)
         said = transcript.refusal(text) or re.sub(r"\s+", " ", text).strip()[:200] or "nothing"
-        means, mend = _MEANING.get(next((i for i in ids if i in _MEANING), ""), ("", ""))
-        return RefusedError(ids, f"{self._target.entry}: racadm says {said}", means, mend)
-
-
-_MEANING: Final = {
-    "RAC947": (
-        "the value is not one of those allowed; case matters",
-        "racadm help BIOS.… lists the allowed values",
-    ),
-    "RAC1155": (
-        "no BIOS setting can be applied while Lifecycle Controller is disabled",
-        "racadm set LifecycleController.LCAttributes.LifecycleControllerState 1",
-    ),
-    "RAC0218": (
-        "the iDRAC has no session left",
-        "close other sessions: racadm getssninfo, racadm closessn -i N",
-    ),
-    "RED023": (
-        "Lifecycle Controller is in use, by somebody at the BIOS screen perhaps",
-        "wait, or end what uses it; then run again",
-    ),
-}
+        return RefusedError(ids, f"{self._target.entry}: racadm says {said}", *meaning(ids))
 
 
 def _group_or_none(text: str) -> dict[str, transcript.Value] | None:
@@ -241,6 +244,10 @@ def _group_or_none(text: str) -> dict[str, transcript.Value] | None:
         return found.values
     # RAC917 and RAC915: the model has no such group, so none of its settings
     return {} if {"RAC917", "RAC915"}.intersection(transcript.message_ids(text)) else None
+
+
+def _groups_or_none(text: str) -> tuple[str, ...] | None:
+    return transcript.groups(text) or None
 
 
 def _ports_or_none(text: str) -> dict[str, str] | None:

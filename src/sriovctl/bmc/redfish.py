@@ -154,15 +154,7 @@ class Redfish:
     def commit(self, device: str) -> None:
         """See :class:`sriovctl.bmc.door.Door`. iDRAC's own job queue."""
         self._log_in()
-        try:
-            self._conn.post(DELL_JOBS, data={"TargetSettingsURI": self._settings[device][0]})
-        except RefusedError as error:
-            if "RAC1155" in error.codes:
-                error.means = "no BIOS setting can be applied while it is disabled"
-                error.mend = (
-                    "racadm set LifecycleController.LCAttributes.LifecycleControllerState 1"
-                )
-            raise
+        self._conn.post(DELL_JOBS, data={"TargetSettingsURI": self._settings[device][0]})
 
     def power(self) -> Literal["on", "off"]:
         """See :class:`sriovctl.bmc.door.Door`."""

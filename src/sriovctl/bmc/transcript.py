@@ -14,9 +14,6 @@ from sriovctl.plan import Frozen
 
 DONE: Final = frozenset({"RAC1017", "RAC1024", "RAC1032"})
 """A value is pending; a job is made; a job is deleted."""
-BUSY: Final = frozenset({"RAC0218", "RED023", "JCP024", "SWC0700", "LC068"})
-"""No session left; Lifecycle Controller in use; iDRAC not ready: nothing was done, try later."""
-
 _CODE: Final = re.compile(r"\b((?:RAC|RED|JCP|SYS|SWC|LC|PR|SUP|BIOS|NIC)\d{2,5})\s*:")
 _KEY: Final = re.compile(r"^\[Key=([^#\]]+)#([^\]]+)\]$")
 _VALUE: Final = re.compile(
@@ -111,6 +108,11 @@ def group(text: str) -> Group | None:
     return (
         None if target is None or name is None else Group(target=target, group=name, values=values)
     )
+
+
+def groups(text: str) -> tuple[str, ...]:
+    """The answer to ``get BIOS``: its groups, as ``BIOS.ProcSettings``."""
+    return tuple(line for line in lines(text) if re.fullmatch(r"BIOS\.\w+", line))
 
 
 def ports(text: str) -> dict[str, str]:

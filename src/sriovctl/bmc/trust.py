@@ -68,7 +68,16 @@ class Pinned(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """See :class:`HTTPAdapter`; urllib3 compares before a request is sent."""
-        super().init_poolmanager(*args, assert_fingerprint=self._fingerprint, **kwargs)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        super().init_poolmanager(
+            *args,
+            assert_fingerprint=self._fingerprint,
+            # or urllib3 reads all authorities of the system for each request, to ask none of them
+            ssl_context=context,
+            **kwargs,
+        )
 
 
 def certificate_fingerprint(host: str, port: int = 443, timeout: float = 10.0) -> str:
