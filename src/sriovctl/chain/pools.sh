@@ -11,12 +11,14 @@ undefine_pool() { # NAME
 
 # Somebody's definition may say more than ours: undo gives back all of it, from the transaction's own
 # folder (tx_dir and tx_begun, the step's number, are transaction.sh's).
+# shellcheck disable=SC2154
 take_away_pool() { # NAME
     timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system net-dumpxml --inactive --network "$1" \
         >"$tx_dir/pool-$tx_begun.xml" || return 1
     virsh_quietly net-undefine --network "$1"
 }
 
+# shellcheck disable=SC2154
 put_back_pool() { # NAME
     ! no_pool "$1" || virsh_quietly net-define --file "$tx_dir/pool-$tx_begun.xml"
 }
