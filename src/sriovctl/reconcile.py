@@ -166,6 +166,11 @@ def check_expected(plan: Plan, expected: Plan) -> None:
     changes += [f"new: {title}" for title in now if title not in then]
     changes += [f"other: {title}" for title in now if title in then and now[title] != then[title]]
     changes += [f"found: {f.about}: {f.found}" for f in plan.findings if f not in expected.findings]
+    changes += [
+        f"no longer found: {f.about}: {f.found}"
+        for f in expected.findings
+        if f not in plan.findings
+    ]
     raise DiffersError(
         f"{plan.host}: the plan is not the saved one any more"
         + "".join(f"\n  {change}" for change in changes),

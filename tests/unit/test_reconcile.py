@@ -540,3 +540,15 @@ def test_a_script_that_never_arrived_is_no_change(world: World) -> None:
         apply(Unsteady(-1), world)
     assert "never came to the host" in caught.value.found
     assert world.texts == {"old"}
+
+
+def test_every_difference_to_a_saved_plan_is_named() -> None:
+    seen = [
+        Finding(severity=Severity.WARNING, link="nics", about="em1", found=found)
+        for found in ("a manager sets VFs", "not root")
+    ]
+    then, now = (Plan(host="h", findings=(finding,)) for finding in seen)
+    with pytest.raises(DiffersError) as refused:
+        reconcile.check_expected(now, then)
+    assert "no longer found: em1: a manager sets VFs" in str(refused.value)
+    assert "found: em1: not root" in str(refused.value)
