@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from sriovctl.drivers import driver
-from sriovctl.host import PF, VF, VM, HostState, Pool, VMNic
+from sriovctl.host import PF, VF, VM, Holder, HostState, Pool, VMNic
 from sriovctl.names import HostName, LibvirtName, Mac, Pci, PortName, VMName
 from sriovctl.rack import Port as WrittenPort
 from sriovctl.rack import pool_name
@@ -149,7 +149,8 @@ def _port(state: HostState, pf: PF, pool: Pool | None) -> CommentedMap:
     if pf.autoprobe:
         port["autoprobe"] = "on"
         port.yaml_add_eol_comment("off makes VFs faster where they only go to VMs", "autoprobe")
-    wishes = [(vf.index, _wish(state, pf, vf)) for vf in pf.vfs]
+    holders = state.holders()
+    wishes = [(vf.index, _wish(holders.get(vf.pci), pf, vf)) for vf in pf.vfs]
     runs = CommentedMap(
         {int(key) if key.isdigit() else key: wish for key, wish in _runs(wishes, pf.numvfs) if wish}
     )
@@ -158,9 +159,8 @@ def _port(state: HostState, pf: PF, pool: Pool | None) -> CommentedMap:
     return port
 
 
-def _wish(state: HostState, pf: PF, vf: VF) -> dict[str, str | int]:
+def _wish(holder: Holder | None, pf: PF, vf: VF) -> dict[str, str | int]:
     """What somebody set on a VF: a new one of any driver has none of it."""
-    holder = state.holder_of(vf)
     wish: dict[str, str | int] = {}
     # libvirt sets the VLAN of a VF that it hands out, and takes it back
     if vf.vlan and (holder is None or holder.how not in ("pool", "interface")):

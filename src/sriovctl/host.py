@@ -258,25 +258,39 @@ class HostState(Frozen):
             parts.append(f"does not list {len(new)} of {pool.pf}'s {len(now)} VFs")
         return ", ".join(parts) or None
 
-    def holder_of(self, vf: VF) -> Holder | None:
-        """Who uses a VF now: a running VM, a process through VFIO, the host itself, or nobody.
+    def holders(self) -> dict[str, Holder]:
+        """Who uses a VF now, by the VF's PCI address: a running VM, a process through VFIO, or the
+        host itself. Those that are not in it are free.
 
         That a VF has a network device on the host does not hold it; see ``VF.host_use``.
         """
-        for vm in self.vms:
-            if not vm.running:
-                continue
-            for nic in vm.live_nics:
-                if nic.pci == vf.pci:
-                    return Holder(kind="vm", name=vm.name, how=nic.how, mac=nic.mac)
-        if vf.iommu_group is not None:
-            for user in self.vfio_users:
-                if user.iommu_group == vf.iommu_group:
-                    name = f"{user.process.command} (pid {user.process.pid})"
-                    return Holder(kind="process", name=name, how="vfio")
-        if vf.host_use is not None:
-            return Holder(kind="host", name=f"{vf.netdev}, {vf.host_use}", how="netdev")
-        return None
+        in_vms = {
+            nic.pci: Holder(kind="vm", name=vm.name, how=nic.how, mac=nic.mac)
+            for vm in reversed(self.vms)
+            if vm.running
+            for nic in reversed(vm.live_nics)
+            if nic.pci is not None
+        }
+        in_processes = {
+            user.iommu_group: Holder(
+                kind="process", name=f"{user.process.command} (pid {user.process.pid})", how="vfio"
+            )
+            for user in reversed(self.vfio_users)
+        }
+        held: dict[str, Holder] = {}
+        for vf in (vf for pf in self.pfs for vf in pf.vfs):
+            if vf.pci in in_vms:
+                held[vf.pci] = in_vms[vf.pci]
+            elif vf.iommu_group in in_processes:
+                held[vf.pci] = in_processes[vf.iommu_group]
+            elif vf.host_use is not None:
+                name = f"{vf.netdev}, {vf.host_use}"
+                held[vf.pci] = Holder(kind="host", name=name, how="netdev")
+        return held
+
+    def holder_of(self, vf: VF) -> Holder | None:
+        """Who uses one VF now; see :meth:`holders`, which answers for many at the price of one."""
+        return self.holders().get(vf.pci)
 
 
 class Holder(Frozen):

@@ -201,7 +201,7 @@ def test_hostile_names_reach_libvirt_as_they_are(ready: Rack, tmp_path: Path) ->
         room.replace("<name>VM-2</name>", '<name>it\'s "$(touch owned)" &amp; &lt;b>; 虚机</name>')
     )
     vms = {name: {"domain": "hostile.xml"}}
-    em1 = {"vfs": 7, "pool": "pool 'of' $(touch owned) <em1>"}
+    em1: dict[str, Any] = {"vfs": 7, "pool": "pool 'of' $(touch owned) <em1>"}
     try:
         sriovctl(ready, "apply", rack_file(tmp_path, server_2(em1, 7), vms))
         state = look(ready)
@@ -214,9 +214,7 @@ def test_hostile_names_reach_libvirt_as_they_are(ready: Rack, tmp_path: Path) ->
         vm = look(ready).vm_named(name)
         if vm is not None:
             ready.must(SERVER, f"virsh undefine {vm.uuid}")
-        ready.must(
-            SERVER,
-            "virsh net-list --all --uuid --name | grep -F \"pool 'of'\" | while read -r id _; do"
-            ' virsh net-destroy "$id"; virsh net-undefine "$id"; done',
-        )
+        pool = look(ready).pool_named(em1["pool"])
+        if pool is not None:
+            ready.must(SERVER, f"virsh net-destroy {pool.uuid}; virsh net-undefine {pool.uuid}")
         sriovctl(ready, "apply", rack_file(tmp_path, server_2(7, 7)))

@@ -20,9 +20,10 @@ _NAMESPACE = uuid.UUID("3b1f2c52-6b59-5c0e-8f55-8d2c14b6a0c4")
 def plan(want: HostWant, have: HostState) -> LinkPlan:
     """What must change for the VMs of a host, and what stands in the way."""
     result = LinkPlan()
+    taken = _addresses_of_others(want, have)
     for vm_want in want.vms:
         vm = have.vm_named(vm_want.name)
-        problems = _problems(vm_want, vm, want, have)
+        problems = _problems(vm_want, vm, want, have, taken)
         result.findings += problems
         if not any(f.severity is Severity.ERROR for f in problems):
             _one_vm(want, vm_want, vm, have, result)
@@ -222,7 +223,21 @@ def _where(flags: list[str]) -> str:
     return ", live too" if "--live" in flags else ""
 
 
-def _problems(vm_want: VMWant, vm: VM | None, want: HostWant, have: HostState) -> list[Finding]:
+def _addresses_of_others(want: HostWant, have: HostState) -> dict[str, str]:
+    """MAC addresses of VMs that the rack file does not name, and whose they are."""
+    named = {vm.name for vm in want.vms}
+    return {
+        nic.mac: vm.name
+        for vm in have.vms
+        if vm.name not in named
+        for nic in (*vm.nics, *vm.live_nics)
+        if nic.mac is not None
+    }
+
+
+def _problems(
+    vm_want: VMWant, vm: VM | None, want: HostWant, have: HostState, taken: dict[str, str]
+) -> list[Finding]:
     problems = []
     if vm is None and vm_want.domain is None:
         known = ", ".join(other.name for other in have.vms) or "none"
@@ -235,13 +250,6 @@ def _problems(vm_want: VMWant, vm: VM | None, want: HostWant, have: HostState) -
                 "rack file",
             )
         )
-    taken = {
-        nic.mac: other.name
-        for other in have.vms
-        if other.name != vm_want.name and not any(other.name == named.name for named in want.vms)
-        for nic in (*other.nics, *other.live_nics)
-        if nic.mac is not None
-    }
     problems += [
         _error(
             vm_want.name,
@@ -270,6 +278,7 @@ def _too_few_vfs(want: HostWant, have: HostState) -> list[Finding]:
     """VMs of the rack file and running VMs beside it together need more VFs than there will be."""
     findings = []
     named = {vm.name for vm in want.vms}
+    holders = have.holders()
     for pf_want in want.pfs:
         pf = identify(pf_want, have)
         if isinstance(pf, Finding) or pf_want.vfs != pf.numvfs:
@@ -277,7 +286,7 @@ def _too_few_vfs(want: HostWant, have: HostState) -> list[Finding]:
         others = [
             f"{holder.name} (VF {vf.index})"
             for vf in pf.vfs
-            if (holder := have.holder_of(vf)) is not None and holder.name not in named
+            if (holder := holders.get(vf.pci)) is not None and holder.name not in named
         ]
         needed = sum(nic.leg == pf_want.name for vm in want.vms for nic in vm.nics)
         if others and needed + len(others) > pf_want.vfs:

@@ -68,8 +68,9 @@ def _problems(want: PFWant, pf: PF, have: HostState) -> list[Finding]:
             )
         )
     if want.vfs != pf.numvfs:
+        holders = have.holders()
         for vf in pf.vfs:
-            holder = have.holder_of(vf)
+            holder = holders.get(vf.pci)
             if holder is None:
                 continue
             who = {"vm": "the running VM ", "process": "the process ", "host": "the host as "}
@@ -223,9 +224,10 @@ def _attribute_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bo
     keys: list[str] = []
     felt: list[str] = []
     present = {} if fresh else {vf.index: vf for vf in pf.vfs}
+    holders = have.holders()
     for wish in want.vf:
         vf = present.get(wish.index)
-        holder = None if vf is None else have.holder_of(vf)
+        holder = None if vf is None else holders.get(vf.pci)
         # what the host itself uses is nobody else's to set
         held = holder is not None and holder.kind != "host"
         change, back = difference(wish, vf, held)
@@ -258,6 +260,7 @@ def _attribute_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bo
 def _driver_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bool) -> list[Step]:
     steps = []
     present = {} if fresh else {vf.index: vf for vf in pf.vfs}
+    holders = have.holders()
     for choice in ("vfio-pci", "network"):
         target = _driver_name(choice, pf)
         indices = [wish.index for wish in want.vf if wish.driver == choice]
@@ -265,7 +268,7 @@ def _driver_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bool)
             index
             for index in indices
             if index not in present
-            or (present[index].driver != target and have.holder_of(present[index]) is None)
+            or (present[index].driver != target and present[index].pci not in holders)
         ]
         if target is None or not wrong:
             continue

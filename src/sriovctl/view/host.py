@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sriovctl.host import PF, VF, VM, HostState, KernelEntry, Pool, VMNic
+from sriovctl.host import PF, VF, VM, Holder, HostState, KernelEntry, Pool, VMNic
 from sriovctl.view.findings import render_findings
 from sriovctl.view.harmless import harmless
 from sriovctl.view.notes import notes
@@ -198,6 +198,7 @@ def _vfs(state: HostState, pf: PF, width: int) -> Table:
     if not roomy:
         headings[5] = "spoof"
     rows: list[list[Cell]] = []
+    holders = state.holders()
     for vf in pf.vfs:
         row: list[Cell] = [
             str(vf.index),
@@ -212,7 +213,7 @@ def _vfs(state: HostState, pf: PF, width: int) -> Table:
             row.append(_rate(vf))
         if with_link:
             row.append(vf.link_state or NOTHING)
-        rows.append([*row, _holder(state, vf, roomy)])
+        rows.append([*row, _holder(state, holders.get(vf.pci), vf, roomy)])
     return table(headings, rows, right="VF")
 
 
@@ -229,8 +230,7 @@ def _rate(vf: VF) -> str:
     return f"{vf.max_rate} Mbit/s" if vf.max_rate else NOTHING
 
 
-def _holder(state: HostState, vf: VF, roomy: bool) -> Text:
-    holder = state.holder_of(vf)
+def _holder(state: HostState, holder: Holder | None, vf: VF, roomy: bool) -> Text:
     if holder is not None and holder.kind == "vm":
         how = {"pool": "pool", "interface": "interface", "hostdev": "hostdev"}.get(holder.how, "")
         return Text.assemble(harmless(holder.name), (f" ({how})", QUIET))
@@ -284,8 +284,7 @@ def _pools(state: HostState) -> Table:
 
 def _taken(state: HostState, pool: Pool) -> int:
     """How many of a pool's VFs somebody holds, through the pool or past it."""
-    vfs = {vf.pci: vf for pf in state.pfs for vf in pf.vfs}
-    return sum(a in vfs and state.holder_of(vfs[a]) is not None for a in pool.addresses)
+    return len(state.holders().keys() & set(pool.addresses))
 
 
 def _vms(state: HostState) -> Table:
