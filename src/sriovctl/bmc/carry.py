@@ -169,6 +169,13 @@ class _Run:
     def _restart(self, have: FirmwareState) -> None:
         """In the gentlest way that the BMC has."""
         self._restarted = True
+        self._tries["restart"] += 1
+        if self._tries["restart"] > ATTEMPTS:
+            raise FirmwareError(
+                f"the server is off again after {ATTEMPTS} starts",
+                "somebody else switches it, or it does not start",
+                "look at its console; then run again",
+            )
         orders = self._door.orders()
         if self._off(have):
             self._on()

@@ -117,5 +117,11 @@ class Door(Protocol):
         :raises LostAnswerError: look again
         """
 
+    def ports(self) -> dict[str, str]:
+        """Permanent MAC address, lower case → FQDD of the network port; empty where it is not told.
+
+        A rack file names ports by MAC address or by the host's names, a BMC by its own.
+        """
+
     def close(self) -> None:
         """End sessions. May be called twice."""

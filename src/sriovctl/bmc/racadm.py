@@ -135,6 +135,10 @@ class Racadm:
         if "successful" not in text.lower():
             raise self._refused(text)
 
+    def ports(self) -> dict[str, str]:
+        """See :class:`sriovctl.bmc.door.Door`."""
+        return self._read("racadm getsysinfo", _macs_or_none)
+
     def close(self) -> None:
         """Nothing stays open between two commands."""
 
@@ -259,3 +263,7 @@ def _ports_or_none(text: str) -> dict[str, str] | None:
 def _some_facts(text: str) -> dict[str, str] | None:
     found = transcript.facts(text)
     return found if "Power Status" in found else None
+
+
+def _macs_or_none(text: str) -> dict[str, str] | None:
+    return transcript.macs(text) if "Power Status" in transcript.facts(text) else None

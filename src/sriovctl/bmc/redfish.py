@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 ROOT: Final = "/redfish/v1"
 DELL_SYSTEM: Final = f"{ROOT}/Systems/System.Embedded.1"
 """Where every iDRAC has its server: asked first, it saves the round trip to the list."""
+DELL_CARDS: Final = f"{ROOT}/Chassis/System.Embedded.1/NetworkAdapters"
 DELL_JOBS: Final = f"{ROOT}/Managers/iDRAC.Embedded.1/Jobs"
 
 _RESETS: Final = {
@@ -173,6 +174,25 @@ class Redfish:
         if kind is None:
             raise RefusedError((), f"{self._base} has no reset of the kind {what}")
         self._conn.post(self._reset_action()["target"], data={"ResetType": kind})
+
+    def ports(self) -> dict[str, str]:
+        """See :class:`sriovctl.bmc.door.Door`. An iDRAC8 does not tell."""
+        found: dict[str, str] = {}
+        try:
+            for card in self._members(DELL_CARDS):
+                functions = self._get(card).get("NetworkDeviceFunctions", {}).get("@odata.id")
+                for path in self._members(functions) if functions else ():
+                    port = self._get(path)
+                    ethernet = port.get("Ethernet") or {}
+                    mac = ethernet.get("PermanentMACAddress") or ethernet.get("MACAddress")
+                    if mac:
+                        found[str(mac).lower()] = str(port.get("Id"))
+        except said.ResourceNotFoundError:
+            return found
+        return found
+
+    def _members(self, path: str) -> list[str]:
+        return [each["@odata.id"] for each in self._get(path).get("Members", [])]
 
     def close(self) -> None:
         """See :class:`sriovctl.bmc.door.Door`."""
@@ -321,7 +341,7 @@ def _texts(attributes: Mapping[str, Any] | None) -> dict[str, str]:
 
 def _nic_path(fqdd: str) -> str:
     """Of a port's attributes: ``NIC.Integrated.1-1-1`` is on the card ``NIC.Integrated.1``."""
-    card = f"{ROOT}/Chassis/System.Embedded.1/NetworkAdapters/{fqdd.partition('-')[0]}"
+    card = f"{DELL_CARDS}/{fqdd.partition('-')[0]}"
     return f"{card}/NetworkDeviceFunctions/{fqdd}/Oem/Dell/DellNetworkAttributes/{fqdd}"
 
 

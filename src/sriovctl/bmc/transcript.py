@@ -120,6 +120,16 @@ def ports(text: str) -> dict[str, str]:
     return {found[2]: found[1] for line in lines(text) if (found := _PORT.match(line)) is not None}
 
 
+def macs(text: str) -> dict[str, str]:
+    """``getsysinfo``: MAC address, lower case → FQDD of the network port."""
+    port = re.compile(r"^(NIC\.\S+)\s+Ethernet\s*=\s*([0-9A-Fa-f:]{17})$")
+    return {
+        found[2].lower(): found[1]
+        for line in lines(text)
+        if (found := port.match(line)) is not None
+    }
+
+
 def job_id(text: str) -> str | None:
     """The job that ``jobqueue create`` made."""
     found = re.search(r"Commit JID\s*=\s*(JID_\d+)", text)

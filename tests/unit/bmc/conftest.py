@@ -32,7 +32,7 @@ Via = Literal["redfish", "racadm"]
 
 
 class FastClock:
-    """Sleeps a hundredth of what it is told, and believes that it was all."""
+    """Sleeps a moment only, and believes that it was all."""
 
     def __init__(self) -> None:
         self._slept = 0.0
@@ -46,7 +46,7 @@ class FastClock:
         """Return soon."""
         self.naps.append(seconds)
         self._slept += seconds
-        time.sleep(min(seconds / 100, 0.05))
+        time.sleep(min(seconds / 500, 0.01))
 
 
 def patience(**more: Any) -> Patience:

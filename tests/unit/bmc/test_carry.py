@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from sriovctl.bmc.carry import carry
 from sriovctl.bmc.door import Order
 from sriovctl.lab.bmc.attributes import SRIOV, VIRTUALIZATION
+from sriovctl.lab.bmc.personality import IDRAC9
 from tests.unit.bmc.conftest import OFF, ON, WANT, Doors, Way, patience, summary
+from tests.unit.lab.bmc.conftest import NICS, Start
 
 
 def test_bare_becomes_applied(way: Way, doors: Doors) -> None:
@@ -31,19 +34,19 @@ def test_bare_becomes_applied(way: Way, doors: Doors) -> None:
     assert len(way.peer.chassis.boots) == 1
 
 
-def test_without_leave_to_restart_all_is_staged_and_committed(way: Way, doors: Doors) -> None:
-    outcome = carry(doors(way), WANT, patience=patience())
+def test_without_leave_to_restart_all_is_staged_and_committed(either: Way, doors: Doors) -> None:
+    outcome = carry(doors(either), WANT, patience=patience())
     assert outcome.awaits_restart
     assert outcome.changed
-    controller = way.peer.bmc.controller
-    assert way.values() == OFF
+    controller = either.peer.bmc.controller
+    assert either.values() == OFF
     assert controller.bios.pending == ON
     assert len(controller.jobs.jobs) == 1
     # a second run leaves it so, a third with leave goes on from there
-    assert not carry(doors(way), WANT, patience=patience()).changed
+    assert not carry(doors(either), WANT, patience=patience()).changed
     assert len(controller.jobs.jobs) == 1
-    assert not carry(doors(way), WANT, restart=True, patience=patience()).awaits_restart
-    way.holds()
+    assert not carry(doors(either), WANT, restart=True, patience=patience()).awaits_restart
+    either.holds()
     assert len(controller.jobs.jobs) == 1
 
 
@@ -82,11 +85,11 @@ def test_killed_everywhere_and_run_again(
     assert len(way.peer.chassis.boots) == 1
 
 
-def test_a_server_that_is_off_is_only_switched_on(way: Way, doors: Doors) -> None:
-    doors(way).order(Order.OFF)
+def test_a_server_that_is_off_is_only_switched_on(either: Way, doors: Doors) -> None:
+    doors(either).order(Order.OFF)
     told: list[str] = []
-    carry(doors(way), WANT, restart=True, patience=patience(), tell=told.append)
-    way.holds()
+    carry(doors(either), WANT, restart=True, patience=patience(), tell=told.append)
+    either.holds()
     assert not any("shut" in line or "cut" in line for line in told)
 
 
@@ -104,9 +107,15 @@ def test_names_are_those_of_the_machine(way: Way, doors: Doors) -> None:
         assert state.settings[1].allowed == ("Enabled", "Disabled")
 
 
-def test_no_session_is_left(way: Way, doors: Doors) -> None:
+def test_no_session_is_left(start: Start, doors: Doors, tmp_path: Path) -> None:
+    way = Way(start(IDRAC9), "redfish", tmp_path)
     door = doors(way)
     carry(door, WANT, restart=True, patience=patience())
-    door.close()
     path = way.peer.bmc.controller.personality.sessions_path
+    assert way.peer.http("GET", path).json()["Members@odata.count"] == 1
+    door.close()
     assert way.peer.http("GET", path).json()["Members@odata.count"] == 0
+
+
+def test_ports_by_their_address(either: Way, doors: Doors) -> None:
+    assert doors(either).ports() == {nic.mac: nic.fqdd for nic in NICS}

@@ -134,14 +134,14 @@ def test_a_job_that_takes_too_long(either: Way, doors: Doors) -> None:
     assert len(either.peer.chassis.boots) == 1
 
 
-def test_a_refused_reset(way: Way, doors: Doors) -> None:
-    way.peer.bmc.faults.reset_refused = True
+def test_a_refused_reset(either: Way, doors: Doors) -> None:
+    either.peer.bmc.faults.reset_refused = True
     with pytest.raises(FirmwareError, match="shut the system down") as caught:
-        carry(doors(way), WANT, restart=True, patience=patience())
+        carry(doors(either), WANT, restart=True, patience=patience())
     assert "staged" in caught.value.means
-    assert way.peer.bmc.controller.bios.pending == ON
-    way.peer.bmc.faults.reset_refused = False
-    goes_on(way, doors)
+    assert either.peer.bmc.controller.bios.pending == ON
+    either.peer.bmc.faults.reset_refused = False
+    goes_on(either, doors)
 
 
 def test_a_system_that_does_not_shut_down(either: Way, doors: Doors) -> None:
@@ -166,20 +166,20 @@ def test_force_at_once(either: Way, doors: Doors) -> None:
 # somebody else
 
 
-def test_somebody_elses_job_is_left_alone(way: Way, doors: Doors) -> None:
-    bmc = way.peer.bmc.controller
+def test_somebody_elses_job_is_left_alone(either: Way, doors: Doors) -> None:
+    bmc = either.peer.bmc.controller
     bmc.stage({"MemTest": "Enabled"})
     job = bmc.commit()
     for _ in range(2):
         with pytest.raises(BlockedError, match=rf"{job.id}.*scheduled") as caught:
-            carry(doors(way), WANT, restart=True, patience=patience())
+            carry(doors(either), WANT, restart=True, patience=patience())
         assert "MemTest=Enabled" in str(caught.value)
     assert (bmc.jobs.jobs, bmc.bios.pending) == ([job], {"MemTest": "Enabled"})
-    assert not way.peer.chassis.boots
-    doors(way).order(Order.SHUTDOWN)
-    until(lambda: not way.peer.chassis.on)
-    doors(way).order(Order.ON)
-    goes_on(way, doors)
+    assert not either.peer.chassis.boots
+    doors(either).order(Order.SHUTDOWN)
+    until(lambda: not either.peer.chassis.on)
+    doors(either).order(Order.ON)
+    goes_on(either, doors)
     assert bmc.bios.current["MemTest"] == "Enabled"
 
 
