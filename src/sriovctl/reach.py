@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Protocol
 
-from sriovctl.errors import UnreachableError
+from sriovctl.errors import UnreachableError, UsageError
 
 
 class OverdueError(UnreachableError):
@@ -116,10 +116,11 @@ class LocalReach:
     ) -> Output:
         """See :meth:`Reach.run`.
 
-        :raises UnreachableError: not root though root is needed, or no shell
+        :raises UsageError: not root though root is needed
+        :raises UnreachableError: no shell
         """
         if self._need_root and os.geteuid() != 0:
-            raise UnreachableError(
+            raise UsageError(
                 f"{self.name}: this user is not root",
                 "only root can change VFs, libvirt networks and machines",
                 "run it as: sudo sriovctl …",

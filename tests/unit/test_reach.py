@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sriovctl.errors import UnreachableError
+from sriovctl.errors import UnreachableError, UsageError
 from sriovctl.reach import LineSplitter, LocalReach, OverdueError
 
 HERE = LocalReach("here", need_root=False)
@@ -70,7 +70,7 @@ def test_an_error_of_the_listener_comes_through() -> None:
 
 def test_no_rights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    with pytest.raises(UnreachableError) as caught:
+    with pytest.raises(UsageError) as caught:
         LocalReach("here").run("true", timeout_s=10)
     assert "sudo sriovctl" in caught.value.mend
     assert HERE.run("true", timeout_s=10).status == 0

@@ -56,6 +56,8 @@ def domain_xml(want: HostWant, vm: VMWant) -> str:
 
     :raises xml.etree.ElementTree.ParseError: ``vm.domain`` is not XML
     """
+    # libvirt's own prefix for what it passes on to QEMU's command line
+    ElementTree.register_namespace("qemu", "http://libvirt.org/schemas/domain/qemu/1.0")
     domain = ElementTree.fromstring(vm.domain or "")
     devices = domain.find("devices")
     if devices is None:

@@ -310,7 +310,7 @@ def _port(want: PFWant, pf: PF) -> persistence.Port:
         if indices and target and not (choice == "network" and want.autoprobe):
             binds.append(_bind(pf, target, indices))
     autoprobe = None if pf.autoprobe is None else want.autoprobe
-    return persistence.Port(pf.pci, want.vfs, autoprobe, tuple(wishes), tuple(binds))
+    return persistence.Port(pf.pci, pf.mac, want.vfs, autoprobe, tuple(wishes), tuple(binds))
 
 
 def _persistence(

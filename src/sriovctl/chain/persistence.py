@@ -41,6 +41,8 @@ class Port:
     """One PF as it is to come back: its slot, its count, and what its VFs get."""
 
     pci: str
+    mac: str | None
+    """Its permanent address, by which another card in the slot is told from it."""
     vfs: int
     autoprobe: bool | None
     wishes: tuple[str, ...]
@@ -84,7 +86,7 @@ def _script(want: HostWant, ports: list[Port]) -> str:
     ]
     for port in ports:
         autoprobe = "" if port.autoprobe is None else str(int(port.autoprobe))
-        lines = [command("restore_vfs", port.pci, port.vfs, autoprobe)]
+        lines = [command("restore_vfs", port.pci, port.mac or "", port.vfs, autoprobe)]
         if port.wishes:
             lines.append(command("set_vfs", port.pci, *port.wishes))
         lines += port.bindings

@@ -5,14 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from sriovctl.plan import Finding, Impact, Plan, Severity, Stage
-
-_STYLES = {
-    Severity.INFO: "cyan",
-    Severity.WARNING: "yellow",
-    Severity.ERROR: "bold red",
-    Severity.BLOCKED: "bold magenta",
-}
+from sriovctl.plan import Impact, Plan, Severity, Stage
+from sriovctl.view.findings import render_findings
+from sriovctl.view.harmless import harmless
 
 
 def _screen() -> Console:
@@ -23,49 +18,37 @@ def _screen() -> Console:
 def print_plan(plan: Plan, console: Console | None = None) -> None:
     """A host's plan: stages, steps with reasons, findings, and how it stands."""
     out = console or _screen()
-    out.print(Text(printable(plan.host), style="bold"))
+    out.print(Text(harmless(plan.host), style="bold"))
     for stage in plan.stages:
         _print_stage(stage, out)
-    print_findings(plan.findings, out)
+    render_findings(plan.findings, out)
     out.print(_standing(plan))
 
 
 def print_check(plan: Plan, console: Console | None = None) -> None:
     """A host's findings, and what differs in a line each."""
     out = console or _screen()
-    out.print(Text(printable(plan.host), style="bold"))
+    out.print(Text(harmless(plan.host), style="bold"))
     for step in plan.steps:
-        out.print(Text(f"  differs  {printable(step.title)}: {printable(step.reason)}"))
-    print_findings(plan.findings, out)
+        out.print(Text(f"  differs  {harmless(step.title)}: {harmless(step.reason)}"))
+    render_findings(plan.findings, out)
     out.print(_standing(plan))
 
 
 def _print_stage(stage: Stage, out: Console) -> None:
     out.print(
-        Text(f"  {printable(stage.title)}: {_count(len(stage.steps), 'step')}, one transaction")
+        Text(f"  {harmless(stage.title)}: {_count(len(stage.steps), 'step')}, one transaction")
     )
     width = len(str(len(stage.steps)))
     for number, step in enumerate(stage.steps, 1):
         line = Text(f"  {number:>{width}}  ")
         line.append(f"{step.link:<7}", style="dim")
-        line.append(printable(step.title))
+        line.append(harmless(step.title))
         if step.impact is not Impact.NONE:
-            feels = f" for {', '.join(map(printable, step.affects))}" if step.affects else ""
+            feels = f" for {', '.join(map(harmless, step.affects))}" if step.affects else ""
             line.append(f"  [{step.impact.value}{feels}]", style="yellow")
         out.print(line)
-        out.print(Text(f"  {'':>{width}}         {printable(step.reason)}", style="dim"))
-
-
-def print_findings(findings: tuple[Finding, ...], out: Console) -> None:
-    """Each finding with its meaning and its mend, the gravest first."""
-    order = list(Severity)
-    for finding in sorted(findings, key=lambda f: -order.index(f.severity)):
-        line = Text(f"  {finding.severity.value:<8} ", style=_STYLES[finding.severity])
-        line.append(printable(finding.found), style="default not bold")
-        out.print(line)
-        for label, text in (("means", finding.means), ("mend", finding.mend)):
-            if text:
-                out.print(Text(f"           {label + ':':<6} {printable(text)}"))
+        out.print(Text(f"  {'':>{width}}         {harmless(step.reason)}", style="dim"))
 
 
 def _standing(plan: Plan) -> Text:
@@ -82,10 +65,3 @@ def _standing(plan: Plan) -> Text:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" + ("" if number == 1 else "s")
-
-
-def printable(text: str) -> str:
-    """Names from hosts and files, without what a terminal would take for orders."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )

@@ -23,7 +23,8 @@ from sriovctl.transaction import (
     UndoDone,
     UndoFailed,
 )
-from sriovctl.view.plans import print_findings, printable
+from sriovctl.view.findings import render_findings
+from sriovctl.view.harmless import harmless
 
 REFRESH_PER_S = 5
 """How often the seconds of what is being done are drawn anew."""
@@ -46,7 +47,7 @@ class Progress:
         """
         self._console = console or Console(highlight=False, soft_wrap=True)
         self._hosts = tuple(hosts)
-        self._width = max((len(printable(host)) for host in hosts), default=0)
+        self._width = max((len(harmless(host)) for host in hosts), default=0)
         self._busy: dict[str, _Busy] = {}
         self._ends: dict[str, str] = {}
         self._told: set[str] = set()
@@ -60,13 +61,13 @@ class Progress:
         if plan.findings:
             if len(self._hosts) > 1:
                 self._say(host, Text("findings"))
-            print_findings(plan.findings, self._console)
+            render_findings(plan.findings, self._console)
 
     def stage_started(self, host: str, stage: Stage) -> None:
         """Its title, and how many steps there are."""
         count = len(stage.steps)
         steps = f"{count} step" + ("" if count == 1 else "s")
-        self._say(host, Text(f"{printable(stage.title)}: {steps}", style="bold"))
+        self._say(host, Text(f"{harmless(stage.title)}: {steps}", style="bold"))
         self._doing(host, "sending the script")
 
     def event(self, host: str, stage: Stage, event: Event) -> None:
@@ -79,13 +80,13 @@ class Progress:
             case StepFailed():
                 how = "refused" if event.refused else "failed"
                 self._say(host, _line(stage, event.step, event.seconds, how, "bold red"))
-                self._say(host, Text(f"  {printable(event.text)}"))
+                self._say(host, Text(f"  {harmless(event.text)}"))
                 self._doing(host, "undoing")
             case UndoDone():
                 self._say(host, _line(stage, event.step, event.seconds, "undone", "yellow"))
             case UndoFailed():
                 self._say(host, _line(stage, event.step, event.seconds, "undo failed", "bold red"))
-                self._say(host, Text(f"  {printable(event.text)}"))
+                self._say(host, Text(f"  {harmless(event.text)}"))
             case TookOver():
                 self._say(
                     host, Text(f"an earlier run (pid {event.pid}) died; going on from what is")
@@ -102,7 +103,7 @@ class Progress:
 
     def lost(self, host: str, why: str) -> None:
         """Said, and the seconds of looking for it drawn."""
-        self._say(host, Text(printable(why), style="yellow"))
+        self._say(host, Text(harmless(why), style="yellow"))
         self._doing(host, "looking for it")
 
     def finished(self, host: str, changed: bool, seconds: float) -> None:
@@ -124,7 +125,7 @@ class Progress:
             self._console.print(Text(f"{len(ends)} hosts: {counts}", style="bold"))
 
     def _say(self, host: str, text: Text, *, always_named: bool = False) -> None:
-        name = printable(host)
+        name = harmless(host)
         if len(self._hosts) > 1 or always_named:
             text = Text.assemble((f"{name:<{self._width}}  ", "cyan"), text)
         self._console.print(text)
@@ -151,7 +152,7 @@ class Progress:
         # as many as leave room for what was said; the others show once these are done
         most = max(1, self._console.size.height // 2)
         lines = [
-            Text(f"{printable(host):<{self._width}}  {busy.doing} … {now - busy.since:.0f} s")
+            Text(f"{harmless(host):<{self._width}}  {busy.doing} … {now - busy.since:.0f} s")
             for host, busy in list(self._busy.items())[:most]
         ]
         if len(self._busy) > most:
@@ -162,7 +163,7 @@ class Progress:
 def _step(stage: Stage, number: int) -> str:
     title = stage.steps[number - 1].title if 0 < number <= len(stage.steps) else ""
     width = len(str(len(stage.steps)))
-    return f"{number:>{width}}/{len(stage.steps)}  {printable(title)}"
+    return f"{number:>{width}}/{len(stage.steps)}  {harmless(title)}"
 
 
 def _line(stage: Stage, number: int, seconds: float, how: str, style: str) -> Text:
