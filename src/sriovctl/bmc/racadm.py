@@ -132,7 +132,7 @@ class Racadm:
     def order(self, what: Order) -> None:
         """See :class:`sriovctl.bmc.door.Door`."""
         text = self._run(command("racadm", "serveraction", _ACTIONS[what]))
-        if "successful" not in text.lower():
+        if not transcript.ordered(text):
             raise self._refused(text)
 
     def ports(self) -> dict[str, str]:

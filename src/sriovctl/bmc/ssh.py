@@ -146,8 +146,10 @@ def _output(client: paramiko.SSHClient, target: SshTarget, command: str, patienc
         stdin.close()
         output = stdout.read(LARGEST)
         channel = stdout.channel
-        # -1: the channel ended without one, which is how a broken connection looks
-        if not channel.status_event.wait(patience.request) or channel.exit_status == -1:
+        ended = channel.status_event.wait(patience.request)
+        # a broken connection gives neither an exit status nor an end of file; some firmware gives
+        # no exit status in the best of times
+        if not ended or (channel.exit_status == -1 and not channel.eof_received):
             raise lost
     except (OSError, EOFError, paramiko.SSHException, TimeoutError):
         raise lost from None

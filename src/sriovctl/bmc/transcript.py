@@ -174,6 +174,11 @@ def power(text: str) -> Literal["on", "off"] | None:
     return "on" if found[1].lower() == "on" else "off"
 
 
+def ordered(text: str) -> bool:
+    """Whether ``serveraction`` did it, or has begun to."""
+    return refusal(text) is None and bool(re.search(r"\bsuccessful(ly)?\b", text, re.IGNORECASE))
+
+
 def facts(text: str) -> dict[str, str]:
     """``getsysinfo``'s pairs: ``System Model``, ``Firmware Version``, ``Power Status``, …"""
     pairs = (line.partition("=") for line in lines(text))

@@ -179,6 +179,20 @@ def test_power(text: str, power: str | None) -> None:
     assert transcript.power(text) == power
 
 
+@pytest.mark.parametrize(
+    ("text", "done"),
+    [
+        ("Server power operation successful\r\n", True),  # guide, lab
+        ("Server power operation initiated successfully\n", True),  # guide, newer firmware
+        ("Server power operation unsuccessful\n", False),
+        ("ERROR: Unable to perform the requested server power operation.\n", False),  # lab
+        ("", False),
+    ],
+)
+def test_an_order(text: str, done: bool) -> None:
+    assert transcript.ordered(text) is done
+
+
 def test_ports() -> None:
     text = (
         "NIC.DeviceLevelConfig.1 [Key=NIC.Integrated.1-1-1#DeviceLevelConfig]\r\n"
