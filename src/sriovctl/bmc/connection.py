@@ -80,8 +80,10 @@ class Connection(Connector):  # type: ignore[misc]
             except said.ConnectionError as error:
                 problem = self._broken(method, error, harmless)
                 wait = self._patience.poll
-            except said.ResourceNotFoundError:
-                raise
+            except said.ResourceNotFoundError as error:
+                if method in ("GET", "DELETE"):
+                    raise
+                raise self._refusal(error) from None
             except said.HTTPError as error:
                 problem = self._refusal(error)
                 if not BUSY.intersection(codes(error)) and error.status_code != 503:

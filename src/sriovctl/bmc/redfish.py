@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from sushy import auth as sushy_auth
@@ -13,6 +14,7 @@ from sushy.resources.system.bios import Bios
 from sushy.resources.system.system import System
 
 from sriovctl.bmc.connection import Connection
+from sriovctl.bmc.delljob import dell_job
 from sriovctl.bmc.door import NoRedfishError, Order, Patience, RefusedError
 from sriovctl.bmc.facts import (
     BIOS,
@@ -20,10 +22,8 @@ from sriovctl.bmc.facts import (
     FirmwareState,
     FirmwareWant,
     Job,
-    JobState,
     Pending,
     Setting,
-    device_of_job,
 )
 from sriovctl.bmc.intents import asked, resolve, vendor_of
 from sriovctl.bmc.registry import Entry, entries
@@ -45,21 +45,6 @@ _RESETS: Final = {
     Order.RESTART: ("GracefulRestart",),
     Order.OFF: ("ForceOff",),
 }
-
-_STATES: Final = {
-    "New": JobState.NEW,
-    "Scheduling": JobState.NEW,
-    "Downloaded": JobState.NEW,
-    "ReadyForExecution": JobState.NEW,
-    "Scheduled": JobState.SCHEDULED,
-    "Completed": JobState.DONE,
-    "RebootCompleted": JobState.DONE,
-    "CompletedWithErrors": JobState.ERRORS,
-    "Failed": JobState.FAILED,
-    "RebootFailed": JobState.FAILED,
-    "ScheduleFailed": JobState.FAILED,
-}
-"""DellJob.JobState; each other one (Running, Waiting, Downloading, …) is under way."""
 
 
 class Redfish:
@@ -105,11 +90,34 @@ class Redfish:
         :raises NoAnswerError: nobody is there
         :raises UnreachableError: it is not believed, or refuses the login
         """
-        self._look_at_system()
+        with self._understood():
+            self._look_at_system()
         self._fresh = True
 
     def look(self, want: FirmwareWant, jobs: bool = False) -> FirmwareState:
         """See :class:`sriovctl.bmc.door.Door`. Four round trips on an iDRAC where all holds."""
+        with self._understood():
+            return self._look(want, jobs)
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """What answers, but not as Redfish does, is told as such."""
+        try:
+            yield
+        except said.ResourceNotFoundError as error:
+            raise NoRedfishError(
+                f"{self._base}: {error}",
+                "its Redfish is incomplete, or was switched off meanwhile",
+                "restart the BMC or update its firmware; or take racadm",
+            ) from None
+        except (said.SushyError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise NoRedfishError(
+                f"{self._base} answers, but not as Redfish: {type(error).__name__}: {error}",
+                "it is no BMC, or its firmware is broken",
+                "check the address; open it in a browser",
+            ) from None
+
+    def _look(self, want: FirmwareWant, jobs: bool) -> FirmwareState:
         system = self._look_at_system()
         vendor = vendor_of(system.manufacturer, system.model)
         found: list[Setting] = []
@@ -159,7 +167,8 @@ class Redfish:
 
     def power(self) -> Literal["on", "off"]:
         """See :class:`sriovctl.bmc.door.Door`."""
-        return _power(self._look_at_system()) or "on"
+        with self._understood():
+            return _power(self._look_at_system()) or "on"
 
     def orders(self) -> frozenset[Order]:
         """See :class:`sriovctl.bmc.door.Door`: from ``ResetType@Redfish.AllowableValues``."""
@@ -328,9 +337,14 @@ class Redfish:
                 body = self._get(page)
             except said.ResourceNotFoundError:
                 return None
+            except RefusedError:
+                if page == DELL_JOBS:
+                    raise
+                page = DELL_JOBS  # older firmware does not expand
+                continue
             for member in body.get("Members", []):
                 whole = member if "JobState" in member else self._get(member["@odata.id"])
-                jobs.append(_job(whole))
+                jobs.append(dell_job(whole))
             page = body.get("Members@odata.nextLink")
         return tuple(sorted(jobs, key=lambda job: job.id))
 
@@ -350,18 +364,6 @@ def _power(system: System) -> Literal["on", "off"] | None:
     if state in ("off", "poweringon"):
         return "off" if state == "off" else "on"
     return "on" if state in ("on", "poweringoff") else None
-
-
-def _job(body: Mapping[str, Any]) -> Job:
-    code = str(body.get("MessageId") or "").rpartition(".")[2]
-    name = str(body.get("Name") or "")
-    return Job(
-        id=str(body.get("Id")),
-        name=name,
-        state=_STATES.get(str(body.get("JobState")), JobState.RUNNING),
-        device=device_of_job(name, str(body.get("JobType") or "")),
-        message=f"{code}: {body.get('Message') or ''}",
-    )
 
 
 def _with_entry(setting: Setting, entry: Entry | None) -> Setting:

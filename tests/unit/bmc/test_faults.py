@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from sriovctl.bmc.access import Access, enter
 from sriovctl.bmc.carry import carry
 from sriovctl.bmc.door import NoRedfishError, Order, RefusedError
 from sriovctl.bmc.facts import FirmwareWant
@@ -16,6 +19,7 @@ from sriovctl.bmc.trust import TlsTrust, certificate_fingerprint
 from sriovctl.chain.firmware import plan
 from sriovctl.errors import BlockedError, FirmwareError, SriovctlError, UnreachableError
 from sriovctl.lab.bmc.attributes import SRIOV, VIRTUALIZATION
+from sriovctl.lab.bmc.certificate import Certificate
 from sriovctl.lab.bmc.personality import IDRAC8, IDRAC9
 from sriovctl.lab.bmc.shell import new_host_key
 from sriovctl.plan import Severity
@@ -378,3 +382,43 @@ def test_errors_have_a_mend(either: Way, doors: Doors) -> None:
     with pytest.raises(SriovctlError) as caught:
         doors(either).look(WANT)
     assert caught.value.mend
+
+
+class _Stranger(BaseHTTPRequestHandler):
+    """Answers to everything, as a printer or a captive portal might."""
+
+    body = b"<html>hello</html>"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize("body", [b"<html>hello</html>", b"[]", b"{}", b"null", b'{"Id": 1}'])
+def test_something_that_is_no_bmc(certificate: Certificate, body: bytes) -> None:
+    handler = type("Handler", (_Stranger,), {"body": body})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.load(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    in_background(server.serve_forever)
+    access = Access(
+        "127.0.0.1",
+        "root",
+        Secret("calvin"),
+        tls=TlsTrust(fingerprint=certificate.fingerprint),
+        via="redfish",
+        https_port=server.server_address[1],
+    )
+    try:
+        with pytest.raises(SriovctlError) as caught:
+            carry(enter(access, patience(busy=10)), WANT, restart=True, patience=patience())
+        assert caught.value.mend
+    finally:
+        server.shutdown()
+        server.server_close()
