@@ -333,21 +333,22 @@ def _persistence(
         return []
     wanted = persistence.wanted_files(want, ports)
     do: list[str] = []
-    check: list[str] = []
+    sums: list[str] = []
+    gone: list[str] = []
     undo: list[str] = []
     for path in persistence.PATHS:
         text, present = wanted.get(path), have.files.get(path)
         if text == present:
             continue
         do.append(_file_command(path, text))
-        check.append(
-            command("no_file", path)
-            if text is None
-            else command("file_has_sha256", path, hashlib.sha256(text.encode()).hexdigest())
-        )
         undo.insert(0, _file_command(path, present))
+        if text is None:
+            gone.append(command("no_file", path))
+        else:
+            sums += [hashlib.sha256(text.encode()).hexdigest(), path]
     if not do:
         return []
+    check = gone + ([command("files_have_sha256", *sums)] if sums else [])
     return [
         Step(
             link="nics",

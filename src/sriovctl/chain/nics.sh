@@ -42,35 +42,34 @@ numvfs_is() { # PCI COUNT
 }
 
 # The kernel can keep the writer for ever (a guest that does not answer VFIO's request, i40e's
-# "other operation is pending"), and then no signal ends it: wait for it or for the clock.
+# "other operation is pending"), and then no signal ends it: wait for it or for the clock. The clock
+# is a sleep that holds the pipe open: when it ends, read sees the end of the file.
 write_numvfs() { # PCI COUNT
     events=${TMPDIR:-/run}/sriovctl-numvfs.$$
-    rm -f "$events"
-    mkfifo "$events" || return 1
+    mkfifo "$events" 2>/dev/null || { rm -f "$events" && mkfifo "$events"; } || return 1
+    sleep "$NUMVFS_TIMEOUT_S" >"$events" 2>/dev/null &
+    clock=$!
     (
-        if error=$( { echo "$2" >"$SYSFS/bus/pci/devices/$1/sriov_numvfs"; } 2>&1); then
+        if { echo "$2" >"$SYSFS/bus/pci/devices/$1/sriov_numvfs"; } 2>"$events.error"; then
             echo written >"$events"
         else
-            echo "refused $error" >"$events"
+            echo refused >"$events"
         fi
     ) &
     writer=$!
-    (
-        trap 'kill "$sleeper" 2>/dev/null; exit' TERM
-        sleep "$NUMVFS_TIMEOUT_S" &
-        sleeper=$!
-        wait "$sleeper"
-        echo "timeout" >"$events"
-    ) &
-    clock=$!
-    read -r answer error <"$events"
-    rm -f "$events"
+    exec 9<"$events"
+    read -r answer <&9 || answer=timeout
+    exec 9<&-
     if [ "$answer" = timeout ]; then
+        rm -f "$events" "$events.error"
         echo "$1: the kernel has not answered sriov_numvfs=$2 for $NUMVFS_TIMEOUT_S s; see dmesg" >&2
         return 1
     fi
     kill "$clock" 2>/dev/null || :
     wait "$writer" "$clock" 2>/dev/null || :
+    error=
+    read -r error <"$events.error" || :
+    rm -f "$events" "$events.error"
     [ "$answer" != written ] || return 0
     echo "$1: sriov_numvfs=$2: ${error##*: }" >&2
     return 1
@@ -297,13 +296,26 @@ bind_vfs() { # PCI DRIVER INDEX…
     done
 }
 
+# Read by anybody, written by root; what runs is under umask 077.
 write_file() { # PATH TEXT
-    (umask 022 && mkdir -p "${1%/*}" && printf '%s' "$2" >"$1.sriovctl-new") &&
+    umask 022
+    { [ -d "${1%/*}" ] || mkdir -p "${1%/*}"; } && printf '%s' "$2" >"$1.sriovctl-new" &&
         mv "$1.sriovctl-new" "$1"
+    written=$?
+    umask 077
+    return "$written"
 }
 
-file_has_sha256() { # PATH SUM
-    sum=$(sha256sum <"$1") && [ "${sum%% *}" = "$2" ]
+files_have_sha256() { # SUM PATH, again and again
+    sums=
+    while [ $# -gt 1 ]; do
+        sums="$sums$1  $2
+"
+        shift 2
+    done
+    sha256sum -c >/dev/null 2>&1 <<EOF
+${sums%?}
+EOF
 }
 
 remove_file() { # PATH
