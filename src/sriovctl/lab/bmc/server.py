@@ -129,7 +129,10 @@ class BMC:
 
 def _listening(address: str, port: int) -> socket.socket:
     """A socket that takes connections from now on, before anybody answers them."""
-    return socket.create_server((address, port), backlog=64)
+    listening = socket.create_server((address, port), backlog=64)
+    # asyncio sets it only where the socket names its protocol; without, each answer takes 40 ms
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 @contextlib.contextmanager
