@@ -172,6 +172,7 @@ def test_a_vms_cards_come_and_go_while_it_runs(room: Rack, tmp_path: Path) -> No
 
 
 def test_after_a_reboot_all_is_back_before_the_vms_start(room: Rack) -> None:
+    sriovctl(room, "apply", ROOM)
     room.reboot(SERVER)
     for vm, address in IN_THE_GUIDE.items():
         room.guest(vm, "true")
