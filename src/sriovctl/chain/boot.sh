@@ -6,22 +6,7 @@ PF_UP_TIMEOUT_S=${SRIOVCTL_PF_UP_TIMEOUT_S:-5}
 # PF is up (bond_enslave: "Device can not be enslaved while up"): it goes first.
 await_pf_up() { # PCI
     pf_is_up "$1" && return 0
-    if network_is_managed; then
-        links=${TMPDIR:-/run}/sriovctl-links.$$
-        rm -f "$links"
-        mkfifo "$links" || return 1
-        timeout "$PF_UP_TIMEOUT_S" ip monitor link >"$links" &
-        monitor=$!
-        exec 9<"$links"
-        rm -f "$links"
-        until pf_is_up "$1"; do
-            read -r _ <&9 || break
-        done
-        exec 9<&-
-        kill "$monitor" 2>/dev/null
-        wait "$monitor" 2>/dev/null
-    fi
-    pf_is_up "$1" || pf_up "$1"
+    { network_is_managed && await_link pf_is_up "$1" "$PF_UP_TIMEOUT_S"; } || pf_up "$1"
 }
 
 network_is_managed() {

@@ -206,11 +206,14 @@ def _count_step(want: PFWant, pf: PF, name: str) -> Step:
         if bound_to is not None or want.autoprobe:
             indices = [vf.index for vf in pf.vfs if vf.driver == bound_to]
             undo.append(_bind(pf, bound_to, indices))
+    do = [command("set_numvfs", pf.pci, want.vfs)]
+    if pf.master is not None and pf.carrier:
+        do.append(command("await_carrier", pf.pci))
     return Step(
         link="nics",
         title=f"{name}: {pf.numvfs} → {want.vfs} VFs",
         reason=f"the rack file wants {want.vfs}",
-        do=command("set_numvfs", pf.pci, want.vfs),
+        do=" && ".join(do),
         check=command("numvfs_is", pf.pci, want.vfs),
         undo=" && ".join(undo),
         impact=Impact.VF_RESET if pf.numvfs else Impact.LINK_BLIP,

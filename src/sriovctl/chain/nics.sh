@@ -4,6 +4,7 @@
 SYSFS=${SRIOVCTL_SYSFS:-/sys}
 PROC=${SRIOVCTL_PROC:-/proc}
 NUMVFS_TIMEOUT_S=${SRIOVCTL_NUMVFS_TIMEOUT_S:-120}
+LINK_TIMEOUT_S=${SRIOVCTL_LINK_TIMEOUT_S:-10}
 VF_TIMEOUT_S=${SRIOVCTL_VF_TIMEOUT_S:-30}
 
 pf_netdev() { # PCI; sets $netdev
@@ -27,6 +28,36 @@ pf_up() { # PCI
 
 pf_down() { # PCI
     pf_netdev "$1" && ip link set dev "$netdev" down
+}
+
+pf_has_carrier() { # PCI
+    pf_netdev "$1" || return 1
+    { read -r carrier <"$SYSFS/class/net/$netdev/carrier"; } 2>/dev/null && [ "$carrier" = 1 ]
+}
+
+# Waits until a test of a PF holds, looking again at each word of the kernel on links.
+await_link() { # TEST PCI SECONDS
+    "$1" "$2" && return 0
+    links=${TMPDIR:-/run}/sriovctl-links.$$
+    mkfifo "$links" 2>/dev/null || { rm -f "$links" && mkfifo "$links"; } || return 1
+    timeout "$3" ip monitor link >"$links" 2>/dev/null &
+    monitor=$!
+    exec 9<"$links"
+    rm -f "$links"
+    until "$1" "$2"; do
+        read -r _ <&9 || break
+    done
+    exec 9<&-
+    kill "$monitor" 2>/dev/null || :
+    wait "$monitor" 2>/dev/null || :
+    "$1" "$2"
+}
+
+# A port that is one leg of a bond must be back before the other leg is touched.
+await_carrier() { # PCI
+    await_link pf_has_carrier "$1" "$LINK_TIMEOUT_S" && return 0
+    echo "$netdev had a link, and has had none for $LINK_TIMEOUT_S s" >&2
+    return 1
 }
 
 autoprobe_is() { # PCI 0|1
@@ -144,6 +175,13 @@ wait_for_vfs() { # PCI COUNT
 set_vfs() { # PCI WISH…
     pf=$1
     shift
+    case $* in
+    *" max_tx_rate "[1-9]* | *" min_tx_rate "[1-9]*)
+        # a rate is a share of the link: igb takes none while the link is down (igb_ndo_set_vf_bw),
+        # and new VFs cost the port its link for a moment
+        await_link pf_has_carrier "$pf" "$LINK_TIMEOUT_S" || :
+        ;;
+    esac
     pf_netdev "$pf" || return 1
     lines=
     for wish; do

@@ -89,6 +89,10 @@ class HostModel:
         vfs = tuple(_vf(pf, index) for index in range(int(count)))
         self._update_pf(pci, numvfs=int(count), vfs=vfs)
 
+    def await_carrier(self, pci: str) -> None:
+        if not self._pf(pci).carrier:
+            raise RefusedError(f"{pci} has no link")
+
     def set_vfs(self, pci: str, *wishes: str) -> None:
         words = {"proto": "vlan_proto", "max_tx_rate": "max_rate", "min_tx_rate": "min_rate"}
         for wish in wishes:

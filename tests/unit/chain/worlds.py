@@ -62,7 +62,7 @@ def bare_pf(number: int, up: bool = True, autoprobe: bool = True) -> PF:
         numa_node=None,
         iommu_group=number,
         acs=True,
-        master=None,
+        master="bond0",
         totalvfs=TOTALVFS,
         numvfs=0,
         autoprobe=autoprobe,

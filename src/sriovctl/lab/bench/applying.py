@@ -30,8 +30,13 @@ def floor(scene: Scene) -> str:
             f"max_tx_rate {MAX_RATE} spoofchk off trust on"
             for index in range(VFS)
         ]
+    # igb takes no rate while the port's link is down, as it is for a moment after the VFs are made
+    links = [
+        f'until [ "$(cat /sys/class/net/{pf.name}/carrier)" = 1 ]; do sleep 0.02; done'
+        for pf in scene.pfs
+    ]
     text = "\n".join(batch)
-    return "\n".join(["set -e", *lines, "ip -batch - <<END", text, "END"]) + "\n"
+    return "\n".join(["set -e", *lines, *links, "ip -batch - <<END", text, "END"]) + "\n"
 
 
 class _Steps(Silent):
