@@ -35,22 +35,26 @@ pf_has_carrier() { # PCI
     { read -r carrier <"$SYSFS/class/net/$netdev/carrier"; } 2>/dev/null && [ "$carrier" = 1 ]
 }
 
-# Waits until a test of a PF holds, looking again at each word of the kernel on links.
+# Waits until a test of a PF holds, looking again at each word of the kernel on links, and once a
+# second in case a word came before anybody listened.
 await_link() { # TEST PCI SECONDS
-    "$1" "$2" && return 0
     links=${TMPDIR:-/run}/sriovctl-links.$$
-    mkfifo "$links" 2>/dev/null || { rm -f "$links" && mkfifo "$links"; } || return 1
-    timeout "$3" ip monitor link >"$links" 2>/dev/null &
-    monitor=$!
-    exec 9<"$links"
-    rm -f "$links"
+    seconds=$3
     until "$1" "$2"; do
-        read -r _ <&9 || break
+        [ "$seconds" -gt 0 ] || return 1
+        seconds=$((seconds - 1))
+        mkfifo "$links" 2>/dev/null || { rm -f "$links" && mkfifo "$links"; } || return 1
+        timeout 1 ip monitor link >"$links" 2>/dev/null &
+        monitor=$!
+        exec 9<"$links"
+        rm -f "$links"
+        until "$1" "$2"; do
+            read -r _ <&9 || break
+        done
+        exec 9<&-
+        kill "$monitor" 2>/dev/null || :
+        wait "$monitor" 2>/dev/null || :
     done
-    exec 9<&-
-    kill "$monitor" 2>/dev/null || :
-    wait "$monitor" 2>/dev/null || :
-    "$1" "$2"
 }
 
 # A port that is one leg of a bond must be back before the other leg is touched.
