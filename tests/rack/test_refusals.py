@@ -111,6 +111,7 @@ def test_a_step_that_fails_in_the_middle_leaves_the_host_as_it_was(
     said = done.stdout + done.stderr
     assert "/no/such/kernel" in said
     assert "undone" in said
+    assert _end(ready).startswith("end\tundone\t"), said
     assert lasting(look(ready)) == before
     sriovctl(ready, "apply", rack_file(tmp_path, server_2(7, 7)))
 
@@ -122,6 +123,12 @@ def test_a_driver_that_says_no_is_told_from_a_failure(ready: Rack, tmp_path: Pat
     said = sriovctl(ready, "apply", path, expect=1)
     assert "refuses max_tx_rate 40000" in said.stdout + said.stderr
     assert lasting(look(ready)) == before
+
+
+def _end(rack: Rack) -> str:
+    """How the server's last transaction ended, in its journal's words."""
+    folder = "/var/lib/sriovctl/transactions"
+    return rack.must(SERVER, f"tail -n1 {folder}/$(ls -t {folder} | head -n1)/journal")
 
 
 def _wait_for_end(rack: Rack) -> None:
@@ -145,6 +152,7 @@ def test_a_controller_killed_in_mid_apply_leaves_before_or_after(
         process.send_signal(signal.SIGKILL)
     _wait_for_end(ready)
     # nobody confirmed that the host can still be reached: it has undone everything
+    assert _end(ready) == "end\tundone\tnot confirmed within 5 s"
     assert lasting(look(ready)) == before
     sriovctl(ready, "apply", rack_file(tmp_path, server_2(7, 7)))
 

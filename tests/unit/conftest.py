@@ -26,3 +26,11 @@ def files(machine: Machine) -> list[Path]:
     for path in paths:
         path.write_text("old\n")
     return paths
+
+
+@pytest.fixture(autouse=True)
+def plain_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What rich draws follows the test, not the terminal or the machine that runs it."""
+    for name in ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")

@@ -209,6 +209,7 @@ def _count_step(want: PFWant, pf: PF, name: str) -> Step:
     do = [command("set_numvfs", pf.pci, want.vfs)]
     if pf.master is not None and pf.carrier:
         do.append(command("await_carrier", pf.pci))
+        undo.append(command("await_carrier", pf.pci))
     return Step(
         link="nics",
         title=f"{name}: {pf.numvfs} → {want.vfs} VFs",

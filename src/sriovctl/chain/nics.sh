@@ -44,7 +44,7 @@ await_link() { # TEST PCI SECONDS
         [ "$seconds" -gt 0 ] || return 1
         seconds=$((seconds - 1))
         mkfifo "$links" 2>/dev/null || { rm -f "$links" && mkfifo "$links"; } || return 1
-        timeout 1 ip monitor link >"$links" 2>/dev/null &
+        (trap - TERM && exec timeout 1 ip monitor link >"$links" 2>/dev/null) &
         monitor=$!
         exec 9<"$links"
         rm -f "$links"
@@ -78,11 +78,12 @@ numvfs_is() { # PCI COUNT
 
 # The kernel can keep the writer for ever (a guest that does not answer VFIO's request, i40e's
 # "other operation is pending"), and then no signal ends it: wait for it or for the clock. The clock
-# is a sleep that holds the pipe open: when it ends, read sees the end of the file.
+# is a sleep that holds the pipe open: when it ends, read sees the end of the file. An undo ignores
+# TERM, and what it starts would too: a clock that cannot be stopped is waited for to its end.
 write_numvfs() { # PCI COUNT
     events=${TMPDIR:-/run}/sriovctl-numvfs.$$
     mkfifo "$events" 2>/dev/null || { rm -f "$events" && mkfifo "$events"; } || return 1
-    sleep "$NUMVFS_TIMEOUT_S" >"$events" 2>/dev/null &
+    (trap - TERM && exec sleep "$NUMVFS_TIMEOUT_S" >"$events" 2>/dev/null) &
     clock=$!
     (
         if { echo "$2" >"$SYSFS/bus/pci/devices/$1/sriov_numvfs"; } 2>"$events.error"; then
@@ -199,6 +200,8 @@ EOF
     for wish; do
         set_vf_one_by_one "$wish" || refused=$?
     done
+    # a driver that cannot set an attribute refuses its present value too
+    [ "$refused" = 0 ] || ! vfs_are_now "$pf" "$@" 2>/dev/null || return 0
     return "$refused"
 }
 

@@ -23,15 +23,25 @@ _OF_LIBVIRT = ("mac", "vlan", "qos", "vlan_proto")
 """What libvirt sets on a VF that it gives to a VM, and takes back afterwards."""
 
 
+_OF_A_NEW_VF = {
+    "mac": "00:00:00:00:00:00",
+    "vlan": 0,
+    "min_rate": 0,
+    "max_rate": 0,
+    "link_state": "auto",
+    "trust": "off",
+}
+"""What every driver starts a VF with; spoofchk is on with most, off with mlx5_core."""
+
+
 def attributes_of(vf: VF) -> dict[str, str | int]:
     """What a VF has now, in the words of :class:`VFWant`, so that it can be given back."""
     return {
         key: value
         for key in _IP_WORDS
         if (value := getattr(vf, key)) is not None
-        # the zero address cannot be set (EINVAL from most drivers)
-        and not (key == "mac" and value == "00:00:00:00:00:00")
-        and not (key in ("vlan", "min_rate", "max_rate") and value == 0)
+        # the zero address cannot be set (EINVAL from most drivers), and these no VF is born without
+        and value != _OF_A_NEW_VF.get(key)
         and not (key in ("qos", "vlan_proto") and vf.vlan == 0)
     }
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from sriovctl.plan import Finding, Severity
 from sriovctl.view.harmless import harmless
-from sriovctl.view.text import BAD, QUIET, WARN, put
+from sriovctl.view.text import BAD, QUIET, WARN
 
 STYLES = {
     Severity.INFO: "cyan",
@@ -26,16 +25,16 @@ def render_findings(findings: Iterable[Finding], console: Console) -> None:
     :param console: of :func:`sriovctl.view.text.screen`, or a test's own
     """
     worst_first = list(Severity)[::-1]
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    for finding in sorted(findings, key=lambda f: worst_first.index(f.severity)):
-        said = Text(harmless(f"{finding.about}: {finding.found}"))
+    listed = sorted(findings, key=lambda f: worst_first.index(f.severity))
+    width = max((len(finding.severity.value) for finding in listed), default=0)
+    for finding in listed:
+        said = Text(f"{finding.severity.value:<{width}}", style=STYLES[finding.severity])
+        said = Text.assemble(said, "  ", harmless(f"{finding.about}: {finding.found}"))
+        margin = " " * (width + 2)
         if finding.means:
-            said.append("\n" + harmless(finding.means), style=QUIET)
+            said.append(f"\n{margin}{harmless(finding.means)}", style=QUIET)
         if finding.mend:
-            said.append("\nmend: ", style=QUIET)
+            said.append(f"\n{margin}mend: ", style=QUIET)
             said.append(harmless(finding.mend))
-        grid.add_row(Text(finding.severity.value, style=STYLES[finding.severity]), said)
-    if grid.row_count:
-        put(console, grid)
+        # left to the terminal to fold: a command that it folds can still be copied whole
+        console.print(said, soft_wrap=True)
