@@ -81,10 +81,13 @@ class Step(Frozen):
 
 
 class Stage(Frozen):
-    """Steps that run together in one transaction: all of them, or none."""
+    """Steps that run together; in a transaction all of them, or none."""
 
     title: str
     steps: tuple[Step, ...]
+    kind: Literal["transaction", "firmware", "power-cycle", "reboot"] = "transaction"
+    """How it is run: by a script on the host, through the BMC, or by a restart and looking again.
+    All but a transaction have steps that only tell: no ``do``, ``check`` or ``undo``."""
 
     @property
     def impact(self) -> Impact:

@@ -70,6 +70,33 @@ class VMWant(Frozen):
     nics: tuple[NicWant, ...] = ()
 
 
+class BMCWant(Frozen):
+    """A host's BMC: the way to it, whom to believe there, and what its BIOS should have on."""
+
+    address: str
+    user: str
+    password: str
+    """Where it is, never what it is: ``env:NAME``, ``file:/path`` or ``keyring:SERVICE/USER``."""
+    via: Literal["auto", "redfish", "racadm"] = "auto"
+    https_port: int = 443
+    ssh_port: int = 22
+    fingerprint: str | None = None
+    """SHA-256 of its TLS certificate, 64 hex digits."""
+    authority: str | None = None
+    """File with the certificates of the authorities that sign its own; an absolute path."""
+    insecure: bool = False
+    """Its TLS is not checked."""
+    known_hosts: str | None = None
+    """File with its ssh host key; an absolute path. None: never spoken to over ssh."""
+    old_ciphers: bool = False
+    """It is so old that its ssh needs SHA-1 and CBC."""
+    intents: tuple[Literal["virtualization", "iommu", "sriov"], ...] = (
+        "virtualization",
+        "iommu",
+        "sriov",
+    )
+
+
 class HostWant(Frozen):
     """All that a rack file says of one host."""
 
@@ -77,6 +104,10 @@ class HostWant(Frozen):
     name: str
     pfs: tuple[PFWant, ...]
     vms: tuple[VMWant, ...] = ()
+    bmc: BMCWant | None = None
+    """None: its firmware is not ours to look at."""
+    reboot: bool = False
+    """It may be restarted whenever that is needed, without being asked for."""
 
     def pf_of_pool(self, pool: str) -> PFWant | None:
         """The PF that a pool of this host hands out."""

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from functools import partial
 
 from sriovctl.bmc.door import Door, LostAnswerError, Order, Patience, RefusedError
-from sriovctl.bmc.facts import FirmwareState, FirmwareWant, Job, JobState
 from sriovctl.chain.firmware import Commit, Done, Restart, Stage, Wait, next_move, plan
 from sriovctl.errors import BlockedError, FirmwareError
+from sriovctl.firmware import FirmwareState, FirmwareWant, Job, JobState
 from sriovctl.plan import Finding, Frozen, Severity
 
 ATTEMPTS = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sriovctl.bmc.facts import Job, JobState, device_of_job
+from sriovctl.firmware import Job, JobState, device_of_job
 
 _STATES: Final = {
     "New": JobState.NEW,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
-from sriovctl.bmc.facts import FirmwareState, FirmwareWant
 from sriovctl.errors import FirmwareError, UnreachableError
+from sriovctl.firmware import FirmwareState, FirmwareWant
 
 
 class Order(StrEnum):

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from sriovctl.bmc.facts import BIOS, Absent, FirmwareWant, Intent, Setting
+from sriovctl.firmware import BIOS, Absent, FirmwareWant, Intent, Setting
 from sriovctl.plan import Frozen
 
 

@@ -9,7 +9,11 @@ from typing import Final, Literal, TypeVar
 from sriovctl.bmc import transcript
 from sriovctl.bmc.codes import BUSY, meaning
 from sriovctl.bmc.door import LostAnswerError, Order, Patience, RefusedError
-from sriovctl.bmc.facts import (
+from sriovctl.bmc.intents import asked, resolve, table
+from sriovctl.bmc.secrets import Secret
+from sriovctl.bmc.ssh import SshTarget, run
+from sriovctl.errors import FirmwareError
+from sriovctl.firmware import (
     BIOS,
     IDRAC_BIOS,
     Absent,
@@ -20,10 +24,6 @@ from sriovctl.bmc.facts import (
     Pending,
     Setting,
 )
-from sriovctl.bmc.intents import asked, resolve, table
-from sriovctl.bmc.secrets import Secret
-from sriovctl.bmc.ssh import SshTarget, run
-from sriovctl.errors import FirmwareError
 from sriovctl.shell import command
 
 _ACTIONS: Final = {

@@ -16,7 +16,12 @@ from sushy.resources.system.system import System
 from sriovctl.bmc.connection import Connection
 from sriovctl.bmc.delljob import dell_job
 from sriovctl.bmc.door import NoRedfishError, Order, Patience, RefusedError
-from sriovctl.bmc.facts import (
+from sriovctl.bmc.intents import asked, resolve, vendor_of
+from sriovctl.bmc.registry import Entry, entries
+from sriovctl.bmc.secrets import Secret
+from sriovctl.bmc.trust import TlsTrust
+from sriovctl.errors import FirmwareError, UnreachableError
+from sriovctl.firmware import (
     BIOS,
     Absent,
     FirmwareState,
@@ -25,11 +30,6 @@ from sriovctl.bmc.facts import (
     Pending,
     Setting,
 )
-from sriovctl.bmc.intents import asked, resolve, vendor_of
-from sriovctl.bmc.registry import Entry, entries
-from sriovctl.bmc.secrets import Secret
-from sriovctl.bmc.trust import TlsTrust
-from sriovctl.errors import FirmwareError, UnreachableError
 
 log = logging.getLogger(__name__)
 

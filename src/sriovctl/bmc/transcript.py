@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
-from sriovctl.bmc.facts import Job, JobState, device_of_job
+from sriovctl.firmware import Job, JobState, device_of_job
 from sriovctl.plan import Frozen
 
 DONE: Final = frozenset({"RAC1017", "RAC1024", "RAC1032"})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sriovctl.bmc.facts import (
+from sriovctl.firmware import (
     Absent,
     FirmwareState,
     FirmwareWant,

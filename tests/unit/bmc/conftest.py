@@ -14,10 +14,10 @@ import pytest
 
 from sriovctl.bmc.access import Access, enter
 from sriovctl.bmc.door import Door, Patience
-from sriovctl.bmc.facts import FirmwareState, FirmwareWant
 from sriovctl.bmc.secrets import Secret
 from sriovctl.bmc.ssh import host_key as shown_key
 from sriovctl.bmc.trust import TlsTrust
+from sriovctl.firmware import FirmwareState, FirmwareWant
 from sriovctl.lab.bmc.attributes import SRIOV, VIRTUALIZATION
 from sriovctl.lab.bmc.personality import IDRAC8, IDRAC9, Personality
 from tests.unit.lab.bmc.conftest import Peer, certificate, host_key, start

@@ -10,10 +10,10 @@ import pytest
 from sriovctl.bmc.carry import carry
 from sriovctl.bmc.delljob import dell_job
 from sriovctl.bmc.door import Order
-from sriovctl.bmc.facts import BIOS, FirmwareState, FirmwareWant, JobState, Pending
 from sriovctl.bmc.intents import resolve
 from sriovctl.bmc.registry import entries
 from sriovctl.errors import FirmwareError
+from sriovctl.firmware import BIOS, FirmwareState, FirmwareWant, JobState, Pending
 from tests.unit.bmc.conftest import WANT, patience
 
 

@@ -13,11 +13,11 @@ import pytest
 from sriovctl.bmc.access import Access, enter
 from sriovctl.bmc.carry import carry
 from sriovctl.bmc.door import NoRedfishError, Order, RefusedError
-from sriovctl.bmc.facts import FirmwareWant
 from sriovctl.bmc.secrets import Secret
 from sriovctl.bmc.trust import TlsTrust, certificate_fingerprint
 from sriovctl.chain.firmware import plan
 from sriovctl.errors import BlockedError, FirmwareError, SriovctlError, UnreachableError
+from sriovctl.firmware import FirmwareWant
 from sriovctl.lab.bmc.attributes import SRIOV, VIRTUALIZATION
 from sriovctl.lab.bmc.certificate import Certificate
 from sriovctl.lab.bmc.personality import IDRAC8, IDRAC9

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sriovctl.bmc.facts import BIOS
 from sriovctl.bmc.intents import resolve, table, vendor_of
+from sriovctl.firmware import BIOS
 
 ALL = ("virtualization", "iommu", "sriov")
 

@@ -21,11 +21,11 @@ from sriovctl.bmc import intents
 from sriovctl.bmc.access import Access, enter
 from sriovctl.bmc.carry import carry
 from sriovctl.bmc.door import Door, Order
-from sriovctl.bmc.facts import FirmwareWant
 from sriovctl.bmc.intents import Candidates, Vendor
 from sriovctl.bmc.secrets import Secret
 from sriovctl.bmc.trust import TlsTrust
 from sriovctl.chain.firmware import plan
+from sriovctl.firmware import FirmwareWant
 from sriovctl.lab.bmc.certificate import self_signed
 from sriovctl.plan import Severity
 from tests.unit.bmc.conftest import patience

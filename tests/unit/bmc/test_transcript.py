@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sriovctl.bmc import transcript
-from sriovctl.bmc.facts import BIOS, JobState
 from sriovctl.bmc.transcript import Value
+from sriovctl.firmware import BIOS, JobState
 
 SET_WRAPPED = (
     "[Key=BIOS.Setup.1-1#StorageSettings]\r\n"

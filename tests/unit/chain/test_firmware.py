@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sriovctl.bmc.facts import (
+from sriovctl.chain.firmware import Commit, Done, Move, Restart, Stage, Wait, next_move, plan
+from sriovctl.firmware import (
     BIOS,
     Absent,
     FirmwareState,
@@ -18,7 +19,6 @@ from sriovctl.bmc.facts import (
     Pending,
     Setting,
 )
-from sriovctl.chain.firmware import Commit, Done, Move, Restart, Stage, Wait, next_move, plan
 from sriovctl.plan import Impact, Severity
 
 WANT = FirmwareWant()
