@@ -32,10 +32,33 @@ def contradictions(rack: Rack) -> list[Wrong]:
                 (("hosts", name, "address"), f"{name} and {first} are one host, two names")
             )
         wrong += _ports(rack, name, host, owners)
+    wrong += _bmcs(rack)
     for name, host in rack.hosts.items():
         wrong += _vfs(name, host, owners)
     wrong += _vms(rack, owners)
     return wrong
+
+
+def _bmcs(rack: Rack) -> Iterator[Wrong]:
+    ways: dict[tuple[str, int], str] = {}
+    for name, host in rack.hosts.items():
+        bmc = host.bmc
+        if bmc is None:
+            continue
+        where = ("hosts", name, "bmc")
+        first = ways.setdefault(
+            (bmc.address, bmc.ssh_port if bmc.via == "racadm" else bmc.https_port), name
+        )
+        if first != name:
+            yield (*where, "address"), f"the BMC of {name} is already that of {first}"
+        given = [key for key in ("fingerprint", "authority", "insecure") if getattr(bmc, key)]
+        if len(given) > 1:
+            yield where, f"{' and '.join(given)}: its certificate is checked in one way"
+        if bmc.via == "racadm" and bmc.known_hosts is None:
+            yield (*where, "via"), "racadm goes over ssh: give known_hosts, with its host key"
+        for index, intent in enumerate(bmc.bios):
+            if intent in bmc.bios[:index]:
+                yield (*where, "bios", index), f"{intent} is named twice"
 
 
 def _ports(rack: Rack, host_name: str, host: Host, owners: dict[str, str]) -> Iterator[Wrong]:

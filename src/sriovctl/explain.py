@@ -12,6 +12,8 @@ from sriovctl.yamltree import Place, Tree
 
 LONGEST_QUOTE = 60
 """Characters of a wrong value that are shown."""
+UNSHOWN = ("password",)
+"""Keys whose wrong value is not repeated: it may be a password that somebody wrote there."""
 
 
 class Wrong(NamedTuple):
@@ -65,7 +67,7 @@ def spoken(place: Place) -> str:
     """A place as a path: ``hosts.server-2.pfs.em1``, ``pairs[0]``, odd names in quotes."""
     path = ""
     for key in place:
-        if isinstance(key, int) and path.endswith(("pairs", "legs", "switches")):
+        if isinstance(key, int) and path.endswith(("pairs", "legs", "switches", "bios")):
             path += f"[{key}]"
         else:
             text = str(key)
@@ -79,6 +81,7 @@ def _explain_one(details: Any, tree: Tree, schema: dict[str, Any]) -> Wrong:
     at_key = "[key]" in loc
     place, value = _real(loc[: loc.index("[key]")] if at_key else loc, tree.value)
     message = str(details.get("ctx", {}).get("error", ""))
+    shown = "a value that is not shown" if place[-1:] and place[-1] in UNSHOWN else quoted(value)
     if kind == "extra_forbidden":
         known = sorted({k for s in _at(schema, place[:-1]) for k in s.get("properties", ())})
         key = str(place[-1])
@@ -99,9 +102,9 @@ def _explain_one(details: Any, tree: Tree, schema: dict[str, Any]) -> Wrong:
         return Wrong(place, True, f"the name {quoted(place[-1])}", message)
     if kind == "value_error":
         if isinstance(value, str):
-            return Wrong(place, False, quoted(value), message)
+            return Wrong(place, False, shown, message)
         return Wrong(place, False, message, "")
-    return Wrong(place, False, quoted(value), _expected(_at(schema, place)))
+    return Wrong(place, False, shown, _expected(_at(schema, place)))
 
 
 def _real(loc: Place, value: Any) -> tuple[Place, Any]:

@@ -108,6 +108,27 @@ def _user(text: str) -> str:
     return text
 
 
+def sha256_digits(text: str) -> str:
+    """A SHA-256 fingerprint as 64 hex digits, lower case.
+
+    :param text: with or without colons and a leading ``sha256:``
+    :raises ValueError: it is none
+    """
+    digits = text.lower().removeprefix("sha256:").replace(":", "").strip()
+    if not re.match(r"[0-9a-f]{64}\Z", digits):
+        raise ValueError("a SHA-256 fingerprint has 64 hex digits, with or without colons")
+    return digits
+
+
+def _password(text: str) -> str:
+    if not re.match(f"{_REFERENCE}\\Z", text) or not text.isprintable():
+        raise ValueError(
+            "a password itself is not written here: put it into a file of mode 0600 and write "
+            "file:PATH, or write env:NAME or keyring:SERVICE/USER"
+        )
+    return text
+
+
 def _vf_range(text: str) -> str:
     match = re.match(r"([0-9]{1,5})(?:-([0-9]{1,5}))?\Z", text)
     if text == "all":
@@ -126,6 +147,7 @@ def _text(pattern: str, **more: Any) -> WithJsonSchema:
 
 
 _MAC_PATTERN = "([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}"
+_REFERENCE = "(env:[A-Za-z_][A-Za-z0-9_]*|file:.*[^/]|keyring:.+/[^/]+)"
 _PCI_PATTERN = r"([0-9A-Fa-f]{4}:)?[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-7]"
 
 Mac = Annotated[
@@ -149,6 +171,18 @@ Address = Annotated[str, AfterValidator(_address), _text(r"^[A-Za-z0-9:\[][A-Za-
 UserName = Annotated[str, AfterValidator(_user), _text(r"^[A-Za-z0-9_][A-Za-z0-9_.@\\$-]*$")]
 Label = Annotated[str, AfterValidator(_one_line), Field(min_length=1)]
 """A name of the operator's own, for a rack or a switch."""
+FileName = Annotated[str, AfterValidator(_one_line), Field(min_length=1)]
+"""Relative to the rack file, or absolute."""
+Fingerprint = Annotated[
+    str,
+    AfterValidator(sha256_digits),
+    _text(r"^\s*([Ss][Hh][Aa]256:)?([0-9A-Fa-f]:*){64}\s*$", examples=["9F:3A:…:07"]),
+]
+"""SHA-256 of a certificate; 64 digits, lower case, once read."""
+PasswordReference = Annotated[
+    str, AfterValidator(_password), _text(f"^{_REFERENCE}$", examples=["env:BMC_PASSWORD"])
+]
+"""Where a password is: ``env:NAME``, ``file:PATH``, ``keyring:SERVICE/USER``."""
 VFRange = Annotated[
     str,
     BeforeValidator(_text_of_index),

@@ -31,14 +31,9 @@ from sriovctl.names import (
     VMName,
     vf_indices,
 )
-from sriovctl.plan import Frozen
+from sriovctl.rackbmc import BMC
 from sriovctl.wanted import HostWant, NicWant, PFWant, VFWant, VMWant
-
-
-class Written(Frozen):
-    """A part of the rack file: taken as written, so that ``'7'`` and ``on`` stay text."""
-
-    model_config = ConfigDict(strict=True)
+from sriovctl.written import Written
 
 
 def _no_twins(value: Any, read: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
@@ -129,6 +124,12 @@ class Host(Written):
     pfs: Annotated[dict[PortName, PortOrCount], WrapValidator(_no_twins)] = Field(
         description="by interface name, PCI address or MAC address; a number is a count of VFs",
         examples=[{"em1": 7, "em2": 7}],
+    )
+    bmc: BMC | None = Field(
+        None, description="its management controller; without one its firmware is not looked at"
+    )
+    reboot: Literal["allowed"] | None = Field(
+        None, description="allowed: it may be restarted where that is needed, without --reboot"
     )
 
 
@@ -238,17 +239,20 @@ class Rack(Written):
         """Everything wanted of one host, defaults filled in.
 
         :param host: a key of ``hosts``
-        :param folder: what the VMs' ``domain`` files are relative to
+        :param folder: what the file's paths are relative to
         :raises OSError: a ``domain`` file cannot be read
         :raises ValueError: as :meth:`host_of` and :meth:`legs_of`
         """
+        written = self.hosts[host]
         return HostWant(
             rack=self.rack,
             name=host,
-            pfs=tuple(_pf_want(name, port) for name, port in self.hosts[host].pfs.items()),
+            pfs=tuple(_pf_want(name, port) for name, port in written.pfs.items()),
             vms=tuple(
                 self._vm_want(vm, host, folder) for vm in self.vms if self.host_of(vm) == host
             ),
+            bmc=None if written.bmc is None else written.bmc.want(folder),
+            reboot=written.reboot == "allowed",
         )
 
     def _vm_want(self, vm: str, host: str, folder: Path) -> VMWant:

@@ -10,7 +10,7 @@ import pytest
 from sriovctl.contradictions import contradictions
 from sriovctl.names import vf_indices
 from sriovctl.rack import Rack
-from sriovctl.wanted import VFWant
+from sriovctl.wanted import BMCWant, VFWant
 
 HERE = Path()
 
@@ -131,6 +131,63 @@ def test_a_vm_is_wanted_on_its_host_only() -> None:
 def test_a_vm_without_vfs() -> None:
     (vm,) = rack_of({"em1": 7}, {"VM-1": {"pairs": []}}).want("server-2", HERE).vms
     assert vm.nics == ()
+
+
+def bmc_of(**written: Any) -> BMCWant:
+    host = {"pfs": {}, "bmc": {"address": "10.8.0.2", "password": "env:P", **written}}
+    want = Rack.model_validate({"hosts": {"s": host}}).want("s", Path("/racks")).bmc
+    assert want is not None
+    return want
+
+
+def test_a_bmc_by_its_defaults() -> None:
+    assert bmc_of() == BMCWant(address="10.8.0.2", user="root", password="env:P")
+
+
+def test_a_bmc_with_every_key() -> None:
+    digits = "9f" * 32
+    written = {
+        "address": "[fe80::1]",
+        "user": "admin",
+        "password": "file:secret",
+        "via": "racadm",
+        "https_port": 8443,
+        "ssh_port": 2222,
+        "fingerprint": "SHA256:" + ":".join(["9F"] * 32),
+        "known_hosts": "known",
+        "old_ciphers": True,
+        "bios": ["sriov"],
+    }
+    assert bmc_of(**written) == BMCWant(
+        address="fe80::1",
+        user="admin",
+        password="file:/racks/secret",
+        via="racadm",
+        https_port=8443,
+        ssh_port=2222,
+        fingerprint=digits,
+        known_hosts="/racks/known",
+        old_ciphers=True,
+        intents=("sriov",),
+    )
+    assert bmc_of(authority="ca.pem").authority == "/racks/ca.pem"
+    assert bmc_of(insecure=True).insecure
+
+
+def test_nothing_is_restarted_unless_it_is_said() -> None:
+    hosts = {"a": {"pfs": {}}, "b": {"pfs": {}, "reboot": "allowed"}}
+    rack = Rack.model_validate({"hosts": hosts})
+    assert [(rack.want(h, HERE).reboot, rack.want(h, HERE).bmc) for h in hosts] == [
+        (False, None),
+        (True, None),
+    ]
+
+
+@pytest.mark.parametrize("second", [{"https_port": 8443}, {"via": "racadm", "known_hosts": "k"}])
+def test_two_bmcs_behind_one_address(second: dict[str, Any]) -> None:
+    bmc = {"address": "10.8.0.2", "password": "env:P"}
+    hosts = {"a": {"pfs": {}, "bmc": bmc}, "b": {"pfs": {}, "bmc": bmc | second}}
+    assert contradictions(Rack.model_validate({"hosts": hosts})) == []
 
 
 @pytest.mark.parametrize(

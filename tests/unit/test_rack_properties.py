@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from sriovctl.contradictions import contradictions
 from sriovctl.errors import RackError
 from sriovctl.rack import Guest, Host, Pair, Port, Rack, VFAttributes
+from sriovctl.rackbmc import BMC
 from sriovctl.rackfile import load
 
 names = st.sampled_from(
@@ -28,7 +29,7 @@ scalars = (
     | st.text(max_size=8)
     | st.sampled_from(["on", "off", "all", "0-3", "802.1Q", "network", "vfio-pci", "server-2"])
 )
-models = (Rack, Host, Port, VFAttributes, Guest, Pair)
+models = (Rack, Host, Port, VFAttributes, Guest, Pair, BMC)
 keys = (
     st.sampled_from([field for model in models for field in model.model_fields])
     | names
@@ -60,6 +61,19 @@ ports = st.integers(0, 9) | st.fixed_dictionaries(
         "vf": st.dictionaries(st.sampled_from(["all", "0", 1, "0-2", "5-8"]), attributes),
     },
 )
+bmcs = st.fixed_dictionaries(
+    {
+        "address": st.sampled_from(["10.8.0.2", "10.8.0.3", "[fe80::1]"]),
+        "password": st.sampled_from(["env:P", "file:a b/c", "keyring:bmc/root", "calvin"]),
+    },
+    optional={
+        "via": st.sampled_from(["auto", "redfish", "racadm"]),
+        "fingerprint": st.sampled_from(["9F:" * 31 + "9F", "sha256:" + "0a" * 32]),
+        "insecure": st.booleans(),
+        "known_hosts": st.just("known_hosts"),
+        "bios": st.lists(st.sampled_from(["virtualization", "iommu", "sriov"]), max_size=3),
+    },
+)
 legs = st.sampled_from(["em1", "em2", "0000:01:00.0"])
 pairs = st.fixed_dictionaries({}, optional={"legs": st.lists(legs, min_size=1, max_size=2)})
 guests = st.none() | st.fixed_dictionaries(
@@ -74,7 +88,10 @@ racks = st.fixed_dictionaries(
     {
         "hosts": st.dictionaries(
             st.sampled_from(["server-2", "server-3"]),
-            st.fixed_dictionaries({"pfs": st.dictionaries(legs, ports, max_size=3)}),
+            st.fixed_dictionaries(
+                {"pfs": st.dictionaries(legs, ports, max_size=3)},
+                optional={"bmc": bmcs, "reboot": st.just("allowed")},
+            ),
             min_size=1,
         )
     },

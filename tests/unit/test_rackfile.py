@@ -25,7 +25,65 @@ def refused(folder: Path, text: str | bytes) -> list[str]:
     return [line.removeprefix(f"{path}:") for line in caught.value.found.splitlines()]
 
 
+BMC = "hosts:\n  s:\n    pfs: {em1: 7}\n    bmc:\n      address: 10.8.0.2\n"
+"""Five lines; more keys of the BMC begin on line 6."""
+
 BAD: dict[str, tuple[str | bytes, str]] = {
+    "password in plain text": (
+        BMC + "      password: calvin\n",
+        "6:17: hosts.s.bmc.password: a value that is not shown (a password itself is not written "
+        "here: put it into a file of mode 0600 and write file:PATH, or write env:NAME or "
+        "keyring:SERVICE/USER)",
+    ),
+    "password that is a number": (
+        BMC + "      password: 1234\n",
+        "6:17: hosts.s.bmc.password: a value that is not shown (expected text such as "
+        "env:BMC_PASSWORD)",
+    ),
+    "no password": (
+        BMC,
+        "4:5: hosts.s.bmc: no 'password' here (expected text such as env:BMC_PASSWORD)",
+    ),
+    "slip of the pen in a BMC": (
+        BMC + "      password: env:P\n      pasword: calvin\n",
+        "7:7: hosts.s.bmc.pasword: unknown key 'pasword' (did you mean 'password'? allowed: "
+        "address, authority, bios, fingerprint, https_port, insecure, known_hosts, old_ciphers, "
+        "password, ssh_port, user, via)",
+    ),
+    "no SHA-256": (
+        BMC + "      password: env:P\n      fingerprint: 9F:3A\n",
+        "7:20: hosts.s.bmc.fingerprint: '9F:3A' (a SHA-256 fingerprint has 64 hex digits, with or "
+        "without colons)",
+    ),
+    "certificate checked in two ways": (
+        BMC + "      password: env:P\n      authority: ca.pem\n      insecure: true\n",
+        "4:5: hosts.s.bmc: authority and insecure: its certificate is checked in one way",
+    ),
+    "racadm without a host key": (
+        BMC + "      password: env:P\n      via: racadm\n",
+        "7:12: hosts.s.bmc.via: racadm goes over ssh: give known_hosts, with its host key",
+    ),
+    "no way to a BMC": (
+        BMC + "      password: env:P\n      via: ipmi\n",
+        "7:12: hosts.s.bmc.via: 'ipmi' (expected auto or redfish or racadm)",
+    ),
+    "nothing that a BIOS has": (
+        BMC + "      password: env:P\n      bios: [sriov, vtd]\n",
+        "7:21: hosts.s.bmc.bios[1]: 'vtd' (expected virtualization or iommu or sriov)",
+    ),
+    "one BIOS switch twice": (
+        BMC + "      password: env:P\n      bios: [sriov, sriov]\n",
+        "7:21: hosts.s.bmc.bios[1]: sriov is named twice",
+    ),
+    "two hosts with one BMC": (
+        BMC + "      password: env:P\n  t:\n    pfs: {em1: 7}\n"
+        "    bmc: {address: 10.8.0.2, password: env:P}\n",
+        "9:20: hosts.t.bmc.address: the BMC of t is already that of s",
+    ),
+    "a reboot that is not allowed": (
+        "hosts:\n  s:\n    pfs: {em1: 7}\n    reboot: true\n",
+        "4:13: hosts.s.reboot: true (expected 'allowed')",
+    ),
     "unknown key, a slip of the pen": (
         "hosts:\n  s:\n    pfs:\n      em1: {vfs: 7, autoprob: on}\n",
         "4:21: hosts.s.pfs.em1.autoprob: unknown key 'autoprob' (did you mean 'autoprobe'? "
@@ -523,6 +581,32 @@ def test_yaml_12_words(tmp_path: Path) -> None:
     (want,) = wants(path)
     assert want.pfs[0].autoprobe is False
     assert want.pfs[0].vf[6].spoofchk == "on"
+
+
+PLAIN = ["calvin", "12345678", "1e5", "env:", "file:", "keyring:x", "env:a b", "Env:X", "[calvin]"]
+
+
+@pytest.mark.parametrize("password", PLAIN)
+def test_a_password_is_not_repeated(tmp_path: Path, password: str) -> None:
+    (error,) = refused(tmp_path, BMC + f"      password: {password}\n")
+    assert error.startswith("6:")
+    assert password.strip("[]") not in error.partition(" (")[0]
+    assert "calvin" not in error
+
+
+def test_paths_are_beside_the_rack_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "racks"
+    folder.mkdir()
+    (folder / "rack.yaml").write_text(
+        BMC + "      password: file:pass word\n      authority: /etc/ca.pem\n"
+        "      known_hosts: ../known\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    (want,) = wants(Path("racks/rack.yaml"))
+    assert want.bmc is not None
+    assert want.bmc.password == f"file:{folder}/pass word"
+    assert want.bmc.authority == "/etc/ca.pem"
+    assert want.bmc.known_hosts == f"{folder}/../known"
 
 
 def test_ten_lines_are_enough(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import socket
 import ssl
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 
 from sriovctl.errors import UnreachableError, UsageError
+from sriovctl.names import sha256_digits
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,15 @@ class TlsTrust:
 
 
 def _digits(text: str) -> str:
-    digits = text.lower().removeprefix("sha256:").replace(":", "").strip()
-    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+    try:
+        return sha256_digits(text)
+    except ValueError as error:
         raise UsageError(
             f"{text!r} is no SHA-256 fingerprint",
-            "it has 64 hex digits, with or without colons",
+            str(error),
             "openssl s_client -connect BMC:443 </dev/null | openssl x509 -noout -sha256 "
             "-fingerprint",
-        )
-    return digits
+        ) from None
 
 
 class Pinned(HTTPAdapter):
