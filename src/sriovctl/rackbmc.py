@@ -49,7 +49,7 @@ class BMC(Written):
         False, description="it is so old that its ssh needs SHA-1 and CBC; a warning says so"
     )
     bios: list[Literal["virtualization", "iommu", "sriov"]] = Field(
-        default_factory=lambda: ["virtualization", "iommu", "sriov"],
+        ["virtualization", "iommu", "sriov"],
         description="what is to be on in its BIOS; all three if left out",
     )
 

@@ -117,7 +117,7 @@ def _read(tree: Tree, folder: Path) -> tuple[Rack | None, list[Fault]]:
         return None, tree.faults + faults
     faults = [*tree.faults, *_contradictions(rack, tree)]
     if not faults:
-        faults = [*_domains(rack, tree, folder)]
+        faults = [*_domains(rack, tree, folder), *_authorities(rack, tree, folder)]
     return (None, faults) if faults else (rack, [])
 
 
@@ -154,6 +154,22 @@ def _domains(rack: Rack, tree: Tree, folder: Path) -> Iterator[Fault]:
         place = ("vms", vm, "domain")
         for message in faults_of_domain(folder / guest.domain, vm, pools):
             yield Fault(tree.values[place], place, message)
+
+
+def _authorities(rack: Rack, tree: Tree, folder: Path) -> Iterator[Fault]:
+    for name, host in rack.hosts.items():
+        if host.bmc is None or host.bmc.authority is None:
+            continue
+        import ssl
+
+        place = ("hosts", name, "bmc", "authority")
+        path = folder / host.bmc.authority
+        try:
+            ssl.create_default_context(cafile=path)
+        except ssl.SSLError:
+            yield Fault(tree.values[place], place, f"{path}: no certificate in PEM form")
+        except OSError as error:
+            yield Fault(tree.values[place], place, f"{path}: {error.strerror}")
 
 
 def _refused(path: Path, faults: list[Fault]) -> RackError:

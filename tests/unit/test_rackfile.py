@@ -594,18 +594,27 @@ def test_a_password_is_not_repeated(tmp_path: Path, password: str) -> None:
     assert "calvin" not in error
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "No such file or directory"), ("", "no certificate in PEM form")],
+)
+def test_bad_file_of_authorities(tmp_path: Path, content: str | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "ca.pem").write_text(content)
+    (error,) = refused(tmp_path, BMC + "      password: env:P\n      authority: ca.pem\n")
+    assert error == f"7:18: hosts.s.bmc.authority: {tmp_path / 'ca.pem'}: {said}"
+
+
 def test_paths_are_beside_the_rack_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "racks"
     folder.mkdir()
     (folder / "rack.yaml").write_text(
-        BMC + "      password: file:pass word\n      authority: /etc/ca.pem\n"
-        "      known_hosts: ../known\n"
+        BMC + "      password: file:pass word\n      known_hosts: ../known\n"
     )
     monkeypatch.chdir(tmp_path)
     (want,) = wants(Path("racks/rack.yaml"))
     assert want.bmc is not None
     assert want.bmc.password == f"file:{folder}/pass word"
-    assert want.bmc.authority == "/etc/ca.pem"
     assert want.bmc.known_hosts == f"{folder}/../known"
 
 

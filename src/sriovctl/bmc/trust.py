@@ -23,7 +23,7 @@ class TlsTrust:
         allowed. An iDRAC's own certificate names no host: it can be pinned, not verified
     :param authority: file with the authorities' certificates, PEM
     :param insecure: believe anybody
-    :raises UsageError: more than one of them, or no fingerprint
+    :raises UsageError: more than one of them, no fingerprint, no such file
     """
 
     fingerprint: str | None = None
@@ -35,6 +35,12 @@ class TlsTrust:
         if sum(given) > 1:
             raise UsageError(
                 "a BMC's certificate is checked in one way", mend="give one of the three"
+            )
+        if self.authority is not None and not self.authority.is_file():
+            raise UsageError(
+                f"no file {self.authority}",
+                "a BMC's certificate was to be checked by the authorities in it",
+                "put it there, or give the certificate's fingerprint",
             )
         if self.fingerprint is not None:
             object.__setattr__(self, "fingerprint", _digits(self.fingerprint))
