@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 
 from sriovctl.errors import SriovctlError
 
-IMPACTS = ("vf-reset", "vm-restart")
-"""What ``--allow`` takes: the impacts on running VMs that no plan has without being asked."""
+IMPACTS = ("vf-reset",)
+"""What ``--allow`` takes: the impacts on running VMs that no plan has without being asked, beside
+restarts of the host."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -108,6 +109,26 @@ def _apply(commands: _Commands[argparse.ArgumentParser]) -> None:
         default=[],
         choices=IMPACTS,
         help="let steps through that do this to running VMs",
+    )
+    apply.add_argument(
+        "--reboot",
+        action="store_true",
+        help="restart hosts whose BIOS settings or kernel arguments need it, by the gentlest way; "
+        "their VMs are shut down before and started again after",
+    )
+    apply.add_argument(
+        "--force-off",
+        type=_seconds,
+        metavar="S",
+        help="cut the power of a host that has not shut down for its power cycle within this many "
+        "seconds (default: never)",
+    )
+    apply.add_argument(
+        "--boot-timeout",
+        type=_seconds,
+        default=900,
+        metavar="S",
+        help="how long to wait for a restarted host to have started (default: 900)",
     )
     apply.add_argument(
         "--confirm-timeout",

@@ -63,6 +63,7 @@ def _why_none(want: PFWant, have: HostState) -> Finding:
             "is no PF: it shows no sriov_totalvfs",
             "the card cannot do SR-IOV, its driver cannot, or firmware has it switched off",
             f"switch SR-IOV on in firmware, or name one of the host's PFs: {known}",
+            may_pass=True,
         )
     pinned = next((pf for pf in have.pfs if want.pci == pf.pci or want.mac == pf.mac), None)
     if pinned is not None and (want.pci or want.mac):
@@ -80,7 +81,15 @@ def _why_none(want: PFWant, have: HostState) -> Finding:
     )
 
 
-def _error(want: PFWant, found: str, means: str, mend: str) -> Finding:
+def _error(
+    want: PFWant, found: str, means: str, mend: str, *, may_pass: bool = False
+) -> Finding:
     return Finding(
-        severity=Severity.ERROR, link="nics", about=want.name, found=found, means=means, mend=mend
+        severity=Severity.ERROR,
+        link="nics",
+        about=want.name,
+        found=found,
+        means=means,
+        mend=mend,
+        may_pass=may_pass,
     )

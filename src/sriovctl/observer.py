@@ -23,6 +23,12 @@ class Observer(Protocol):
     def lost(self, host: str, why: str) -> None:
         """The connection went in mid-run; the host is being sought again."""
 
+    def doing(self, host: str, what: str) -> None:
+        """What goes on now outside of a script, for as long as nothing else is told."""
+
+    def said(self, host: str, text: str) -> None:
+        """What was done, or was seen, outside of a script."""
+
     def finished(self, host: str, changed: bool, seconds: float) -> None:
         """The host is as wanted: the last word of it, unless it failed."""
 
@@ -43,6 +49,12 @@ class Silent:
         """Nothing."""
 
     def lost(self, host: str, why: str) -> None:
+        """Nothing."""
+
+    def doing(self, host: str, what: str) -> None:
+        """Nothing."""
+
+    def said(self, host: str, text: str) -> None:
         """Nothing."""
 
     def finished(self, host: str, changed: bool, seconds: float) -> None:

@@ -59,6 +59,8 @@ class Finding(Frozen):
     found: str
     means: str = ""
     mend: str = ""
+    may_pass: bool = False
+    """A restart that is due may mend it: then it does not count, and is looked at again after."""
 
 
 class Step(Frozen):

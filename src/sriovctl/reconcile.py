@@ -1,4 +1,4 @@
-"""One host's loop: probe, plan, run the first stage, again, until the plan is empty."""
+"""One host's loop: look, plan, run the first stage, again, until the plan is empty."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sriovctl import chain, probe
-from sriovctl.errors import BlockedError, DiffersError, ProbeError, TransactionError
+from sriovctl import chain, probe, restartrun
+from sriovctl.errors import (
+    BlockedError,
+    DiffersError,
+    FirmwareError,
+    HostError,
+    ProbeError,
+    TransactionError,
+)
+from sriovctl.firmware import FirmwareState
 from sriovctl.host import HostState
 from sriovctl.observer import Observer
 from sriovctl.plan import Impact, Plan, Severity, Stage, Step
@@ -39,7 +47,20 @@ class Outcome:
         return bool(self.stages)
 
 
-Planner = Callable[[HostWant, HostState], Plan]
+RESTARTS = frozenset({Impact.REBOOT, Impact.POWER_CYCLE})
+
+Planner = Callable[[HostWant, HostState, FirmwareState | None], Plan]
+
+
+@dataclass(frozen=True)
+class Leave:
+    """What an operator lets an apply do."""
+
+    impacts: frozenset[Impact] = frozenset()
+    """On running VMs, and restarts of the host."""
+    force_off_s: float | None = None
+    """Seconds that a host gets to shut down for a power cycle before its power is cut; None: it is
+    never cut."""
 
 
 def look(reach: Reach, *, timeout_s: float = Timeouts.probe_s) -> HostState:
@@ -59,11 +80,24 @@ def look(reach: Reach, *, timeout_s: float = Timeouts.probe_s) -> HostState:
         raise
 
 
+def look_at_firmware(want: HostWant, have: HostState) -> FirmwareState | None:
+    """Ask a host's BMC; None where the rack file names none.
+
+    :raises SriovctlError: it cannot be asked
+    """
+    if want.bmc is None:
+        return None
+    # its libraries take a second to load, and most runs have no BMC
+    from sriovctl.bmc import host
+
+    return host.look(want, have)
+
+
 def apply(
     reach: Reach,
     want: HostWant,
     *,
-    allow: frozenset[Impact] = frozenset(),
+    leave: Leave | None = None,
     observer: Observer,
     confirm_s: int = 60,
     timeouts: Timeouts | None = None,
@@ -72,7 +106,7 @@ def apply(
 ) -> Outcome:
     """Make a host as wanted, stage by stage; with nothing to do it is probed once and that is all.
 
-    :param allow: impacts on running VMs that were asked for
+    :param leave: impacts that were asked for; the rack file can allow restarts too
     :param confirm_s: seconds in which a remote host must be reached again after a change of its
         ports; else it undoes the change
     :param expected: a saved plan; anything else is refused
@@ -82,24 +116,38 @@ def apply(
     :raises HostError: no way to the host, no answer, no room on its disk
     """
     timeouts = timeouts or Timeouts()
+    leave = leave or Leave()
+    if want.reboot:
+        leave = Leave(leave.impacts | RESTARTS, leave.force_off_s)
     began = time.monotonic()
+    bmc: FirmwareState | None = None
+    ask_bmc = True
     done: list[Stage] = []
     first: Plan | None = None
     try:
         while True:
-            plan = planner(want, look(reach, timeout_s=timeouts.probe_s))
+            have = look(reach, timeout_s=timeouts.probe_s)
+            if ask_bmc:
+                bmc = look_at_firmware(want, have)
+            plan = planner(want, have, bmc)
+            # what was as wanted stays so through this run
+            ask_bmc = any(step.link == "firmware" for step in plan.steps)
             if first is None:
                 first = plan
                 if expected is not None:
                     check_expected(plan, expected)
             observer.planned(reach.name, plan)
-            check_permitted(plan, allow)
+            check_permitted(plan, leave.impacts)
             if plan.empty:
                 break
             stage = plan.stages[0]
             _check_progress(reach.name, stage, done)
-            wait = confirm_s if reach.remote and may_cut_off(stage) else 0
-            run_stage(reach, stage, confirm_s=wait, observer=observer, timeouts=timeouts)
+            if stage.kind == "transaction":
+                wait = confirm_s if reach.remote and may_cut_off(stage) else 0
+                run_stage(reach, stage, confirm_s=wait, observer=observer, timeouts=timeouts)
+            else:
+                observer.stage_started(reach.name, stage)
+                _run_other(reach, want, have, bmc, stage, leave, observer, timeouts)
             done.append(stage)
     except BaseException as error:
         observer.failed(reach.name, error)
@@ -107,6 +155,37 @@ def apply(
     outcome = Outcome(reach.name, first, tuple(done), time.monotonic() - began)
     observer.finished(outcome.host, outcome.changed, outcome.seconds)
     return outcome
+
+
+def _run_other(
+    reach: Reach,
+    want: HostWant,
+    have: HostState,
+    bmc: FirmwareState | None,
+    stage: Stage,
+    leave: Leave,
+    observer: Observer,
+    timeouts: Timeouts,
+) -> None:
+    if stage.kind == "reboot":
+        boot_id = have.kernel.boot_id
+        restartrun.reboot(reach, boot_id, observer=observer, timeouts=timeouts)
+        return
+    from sriovctl.bmc import host
+
+    assert want.bmc is not None
+    assert bmc is not None
+    restart = stage.kind == "power-cycle"
+    host.make(
+        reach.name,
+        want.bmc,
+        chain.firmware.wish(want.bmc, bmc),
+        restart=restart,
+        force_after=leave.force_off_s,
+        tell=lambda text: observer.said(reach.name, text),
+    )
+    if restart:
+        restartrun.await_boot(reach, have.kernel.boot_id, observer=observer, timeouts=timeouts)
 
 
 def may_cut_off(stage: Stage) -> bool:
@@ -135,6 +214,19 @@ def check_permitted(plan: Plan, allow: frozenset[Impact]) -> None:
                 "; ".join(dict.fromkeys(f.mend for f in findings if f.mend)),
             )
     refused = [step for step in plan.steps if needs_allowance(step) and step.impact not in allow]
+    restarts = [step for step in refused if step.impact in RESTARTS]
+    if restarts:
+        raise BlockedError(
+            "\n".join(
+                f"{plan.host} needs a {step.impact.value}"
+                + (f", felt by {', '.join(step.affects)}" if step.affects else "")
+                + f": {step.reason}"
+                for step in restarts
+                if step.link != "guests"
+            ),
+            "a host is not restarted without being asked for; nothing was changed",
+            "if it may be: sriovctl apply --reboot, or reboot: allowed in the rack file",
+        )
     if refused:
         flags = " ".join(dict.fromkeys(f"--allow {step.impact.value}" for step in refused))
         raise BlockedError(
@@ -149,8 +241,10 @@ def check_permitted(plan: Plan, allow: frozenset[Impact]) -> None:
 
 
 def needs_allowance(step: Step) -> bool:
-    """More than a blip, and somebody is there to feel it."""
-    return bool(step.affects) and step.impact.rank > Impact.LINK_BLIP.rank
+    """A restart, or more than a blip where somebody is there to feel it."""
+    return step.impact in RESTARTS or (
+        bool(step.affects) and step.impact.rank > Impact.LINK_BLIP.rank
+    )
 
 
 def check_expected(plan: Plan, expected: Plan) -> None:
@@ -180,6 +274,18 @@ def check_expected(plan: Plan, expected: Plan) -> None:
 
 
 def _check_progress(host: str, stage: Stage, done: list[Stage]) -> None:
+    if stage.kind != "transaction" and any(stage.kind == before.kind for before in done):
+        reasons = "; ".join(dict.fromkeys(step.reason for step in stage.steps))
+        wants = f"{host}: after the {stage.title} it wants another: {reasons}"
+        if stage.kind == "reboot":
+            raise HostError(
+                wants,
+                "the machine did not boot by the settings that were changed",
+                "see which kernel entry it boots: sriovctl show, and its console",
+            )
+        raise FirmwareError(
+            wants, "the BMC did not keep what it took", "look at the BMC's log and job queue"
+        )
     if stage in done:
         titles = "\n".join(f"  {step.title}" for step in stage.steps)
         raise TransactionError(

@@ -46,6 +46,10 @@ class Timeouts:
     """For a host that was lost in mid-run to be reached again."""
     retry_s: float = 1.0
     """Between two tries to reach it."""
+    boot_s: float = 900.0
+    """For a host that was restarted to have finished starting."""
+    answer_s: float = 15.0
+    """For one answer of a host that may be on its way down or up."""
 
 
 class _SettledError(Exception):

@@ -62,7 +62,8 @@ def _plans(arguments: argparse.Namespace) -> tuple[tuple[Target, ...], dict[str,
 
     def work(reach: Reach, target: Target) -> Plan:
         assert target.want is not None
-        return chain.plan(target.want, reconcile.look(reach))
+        have = reconcile.look(reach)
+        return chain.plan(target.want, have, reconcile.look_at_firmware(target.want, have))
 
     results = targets.each(hosts, work, ssh_config=arguments.ssh_config, need_root=False)
     plans, code = _successes(results)
@@ -123,8 +124,14 @@ def _print_scripts(plans: Iterable[Plan]) -> None:
             "ask for one host after the other: --limit HOST",
         )
     for plan in whole:
-        for stage in plan.stages:
-            sys.stdout.write(compile_stage(stage, host=plan.host))
+        stage = plan.stages[0]
+        if stage.kind != "transaction":
+            raise UsageError(
+                f"{plan.host}: {stage.title} comes first",
+                "no script on the host can do that",
+                "run: sriovctl apply --reboot",
+            )
+        sys.stdout.write(compile_stage(stage, host=plan.host))
 
 
 def _save(output: str, hosts: tuple[Target, ...], plans: Mapping[str, Plan]) -> None:
@@ -175,15 +182,20 @@ def apply(arguments: argparse.Namespace) -> int:
 
     observer = Silent() if arguments.json else Progress(tuple(target.name for target in hosts))
 
+    impacts = frozenset(Impact(word) for word in arguments.allow)
+    leave = reconcile.Leave(
+        impacts | reconcile.RESTARTS if arguments.reboot else impacts, arguments.force_off
+    )
+
     def work(reach: Reach, target: Target) -> reconcile.Outcome:
         assert target.want is not None
         return reconcile.apply(
             reach,
             target.want,
-            allow=frozenset(Impact(word) for word in arguments.allow),
+            leave=leave,
             observer=observer,
             confirm_s=math.ceil(arguments.confirm_timeout),
-            timeouts=Timeouts(stage_s=arguments.stage_timeout),
+            timeouts=Timeouts(stage_s=arguments.stage_timeout, boot_s=arguments.boot_timeout),
             expected=expected.get(target.name),
         )
 

@@ -20,6 +20,7 @@ from sriovctl.errors import (
     TransactionError,
     UnreachableError,
 )
+from sriovctl.firmware import FirmwareState
 from sriovctl.host import HostState
 from sriovctl.observer import Silent
 from sriovctl.plan import Finding, Impact, Plan, Severity, Stage, Step
@@ -104,7 +105,7 @@ class World:
         self.steps = {path: write(path) for path in self.files}
         self.findings: tuple[Finding, ...] = ()
 
-    def plan(self, want: HostWant, have: HostState) -> Plan:
+    def plan(self, want: HostWant, have: HostState, bmc: FirmwareState | None) -> Plan:
         steps = tuple(s for path, s in self.steps.items() if path.read_text() == "old\n")
         stages = (Stage(title="files", steps=steps),) if steps else ()
         return Plan(host="h", stages=stages, findings=self.findings)
@@ -138,7 +139,7 @@ def apply(
         reach,
         WANT,
         observer=observer or Recorder(),
-        allow=allow,
+        leave=reconcile.Leave(allow),
         confirm_s=confirm_s,
         timeouts=timeouts,
         expected=expected,
@@ -175,8 +176,8 @@ def test_nothing_to_do_is_one_probe_and_nothing_else(world: World) -> None:
 def test_stages_run_one_after_the_other(world: World) -> None:
     plan = world.plan
 
-    def one_at_a_time(want: HostWant, have: HostState) -> Plan:
-        whole = plan(want, have)
+    def one_at_a_time(want: HostWant, have: HostState, bmc: FirmwareState | None) -> Plan:
+        whole = plan(want, have, bmc)
         stages = tuple(Stage(title=s.title, steps=(s,)) for s in whole.steps)
         return whole.model_copy(update={"stages": stages})
 
@@ -235,15 +236,22 @@ def test_a_warning_stops_nothing(world: World) -> None:
     assert apply(Counting(), world).changed
 
 
-@pytest.mark.parametrize("impact", [Impact.VF_RESET, Impact.VM_RESTART, Impact.REBOOT])
-def test_an_impact_must_be_allowed_by_name(world: World, impact: Impact) -> None:
+@pytest.mark.parametrize(
+    ("impact", "flag"),
+    [
+        (Impact.VF_RESET, "--allow vf-reset"),
+        (Impact.REBOOT, "--reboot"),
+        (Impact.POWER_CYCLE, "--reboot"),
+    ],
+)
+def test_an_impact_must_be_allowed(world: World, impact: Impact, flag: str) -> None:
     world.change(1, impact=impact, affects=("VM-2", "VM-3"))
     for allow in (frozenset[Impact](), frozenset(Impact) - {impact}):
         with pytest.raises(BlockedError) as caught:
             apply(Counting(), world, allow=allow)
-        assert f"--allow {impact.value}" in caught.value.mend
+        assert flag in caught.value.mend
         assert "VM-2, VM-3" in caught.value.found
-        assert "write file1" in caught.value.found
+        assert "file1" in caught.value.found
     assert world.texts == {"old"}
     assert apply(Counting(), world, allow=frozenset({impact})).changed
 
@@ -259,12 +267,12 @@ def test_what_nobody_feels_needs_no_allowance(
 
 
 def test_a_saved_plan_runs_where_it_is_still_the_plan(world: World) -> None:
-    expected = world.plan(WANT, reconcile.look(Counting()))
+    expected = world.plan(WANT, reconcile.look(Counting()), None)
     assert apply(Counting(), world, expected=expected).changed
 
 
 def test_a_saved_plan_is_refused_where_the_host_has_moved_on(world: World) -> None:
-    expected = world.plan(WANT, reconcile.look(Counting()))
+    expected = world.plan(WANT, reconcile.look(Counting()), None)
     world.files[0].write_text("new\n")
     with pytest.raises(DiffersError) as caught:
         apply(Counting(), world, expected=expected)
@@ -283,7 +291,7 @@ def test_steps_that_do_not_hold_are_named(world: World) -> None:
 def test_a_plan_without_an_end_comes_to_an_end(world: World) -> None:
     number = 0
 
-    def always_more(want: HostWant, have: HostState) -> Plan:
+    def always_more(want: HostWant, have: HostState, bmc: FirmwareState | None) -> Plan:
         nonlocal number
         number += 1
         step = Step(

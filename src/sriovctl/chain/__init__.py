@@ -1,39 +1,65 @@
 """The chain: the links from firmware to guest, pure functions of what is wanted and what is.
 
-Each link has ``plan(want, have) -> LinkPlan``. No link imports another and none does I/O.
+Each link has ``plan(want, have) -> LinkPlan``, but for *firmware*, whose facts come from a BMC.
+No link imports another and none does I/O; :mod:`~sriovctl.chain.restart` is between the first two,
+which need one, and the rest.
 """
 
 from __future__ import annotations
 
-from sriovctl.chain import guests, nics, pools
+from sriovctl.chain import firmware, guests, kernel, nics, pools, restart
+from sriovctl.firmware import FirmwareState
 from sriovctl.host import HostState
 from sriovctl.plan import Finding, Plan, Severity, Stage
 from sriovctl.wanted import HostWant
 
-LINKS = (nics, pools, guests)
+LINKS = (kernel, nics, pools, guests)
 """In the order of the metal."""
 
 
-def plan(want: HostWant, have: HostState) -> Plan:
+def plan(want: HostWant, have: HostState, bmc: FirmwareState | None = None) -> Plan:
     """All that must change on one host, and what stands in the way.
 
     Links let go in reverse order and build up in order, all in one transaction: a VM that does
-    not start gives the VFs back too, and the host is as it was.
+    not start gives the VFs back too, and the host is as it was. Where a restart is due, what must
+    be staged for it and the restart come first; the rest is planned when the host is back.
+
+    :param bmc: what the BMC said; None where the rack file names none
     """
     plans = [link.plan(want, have) for link in LINKS]
     findings = [finding for part in plans for finding in part.findings]
-    steps = [step for part in reversed(plans) for step in part.release]
-    steps += [step for part in plans for step in part.build]
+    stages: list[Stage] = []
+    if want.bmc is not None and bmc is not None:
+        wish = firmware.wish(want.bmc, bmc)
+        findings[:0] = firmware.plan(wish, bmc).findings
+        if not any(f.link == "firmware" and f.severity in _STOPS for f in findings):
+            told = firmware.steps(wish, bmc)
+            stages += [Stage(title="BIOS settings", steps=told, kind="firmware")] if told else []
     if not have.system.root:
-        findings.append(
-            Finding(
-                severity=Severity.ERROR,
-                link="nics",
-                about=want.name,
-                found="the probe did not run as root",
-                means="only root can change VFs, and not all facts were readable",
-                mend="run sriovctl as root, or name a user with sudo in the rack file",
-            )
-        )
-    stages = (Stage(title="VFs, pools and VMs", steps=tuple(steps)),) if steps else ()
-    return Plan(host=want.name, stages=stages, findings=tuple(dict.fromkeys(findings)))
+        findings.append(_no_root(want))
+    due = restart.due(want, have, bmc)
+    if due is None:
+        steps = [step for part in reversed(plans) for step in part.release]
+        steps += [step for part in plans for step in part.build]
+        steps += restart.come_back(have)
+        stages += [Stage(title="VFs, pools and VMs", steps=tuple(steps))] if steps else []
+    else:
+        staged = tuple(plans[0].build)
+        stages += [Stage(title="for the next boot", steps=staged)] if staged else []
+        stages += restart.stages(want, have, due)
+        findings = [f for f in findings if not f.may_pass] + restart.findings(have, due)
+    return Plan(host=want.name, stages=tuple(stages), findings=tuple(dict.fromkeys(findings)))
+
+
+_STOPS = (Severity.ERROR, Severity.BLOCKED)
+
+
+def _no_root(want: HostWant) -> Finding:
+    return Finding(
+        severity=Severity.ERROR,
+        link="nics",
+        about=want.name,
+        found="the probe did not run as root",
+        means="only root can change VFs, and not all facts were readable",
+        mend="run sriovctl as root, or name a user with sudo in the rack file",
+    )

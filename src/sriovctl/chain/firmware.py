@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sriovctl.firmware import (
+    BIOS,
     Absent,
     FirmwareState,
     FirmwareWant,
@@ -19,7 +20,9 @@ from sriovctl.firmware import (
     Pending,
     Setting,
 )
-from sriovctl.plan import Finding, Frozen, Impact, Severity
+from sriovctl.host import HostState
+from sriovctl.plan import Finding, Frozen, Impact, Severity, Step
+from sriovctl.wanted import BMCWant, HostWant
 
 
 class Change(Frozen):
@@ -91,6 +94,55 @@ class Done:
 
 
 Move = Stage | Commit | Restart | Wait | Done
+
+
+def wish(bmc: BMCWant, have: FirmwareState) -> FirmwareWant:
+    """What is to be on at the devices that a look was at."""
+    devices = [*have.devices, *(each.device for each in have.absent)]
+    nics = tuple(dict.fromkeys(device for device in devices if device != BIOS))
+    return FirmwareWant(intents=bmc.intents, nics=nics)
+
+
+def without_sriov(want: HostWant, have: HostState) -> tuple[str, ...]:
+    """MAC addresses of ports that are to have VFs and show no SR-IOV on the host.
+
+    A port's own switch at the BMC is looked at only for these: each costs round trips.
+    """
+    ports = {key: port for port in have.ports for key in (port.name, port.pci, port.mac) if key}
+    wanted = (ports.get(pf.name) for pf in want.pfs if pf.vfs)
+    return tuple(port.mac for port in wanted if port is not None and port.mac is not None)
+
+
+def steps(want: FirmwareWant, have: FirmwareState) -> tuple[Step, ...]:
+    """What is to be staged at the BMC; empty where all waits for a start of the server, or holds.
+
+    They only tell: the BMC is asked by :mod:`sriovctl.bmc.carry`, not by a script.
+    """
+    move = next_move(want, have)
+    if not isinstance(move, Stage | Commit):
+        return ()
+    return tuple(
+        Step(
+            link="firmware",
+            title=f"{change.device}: {change.display} ({change.name}) "
+            f"{change.before} → {change.after}",
+            reason="staged already, but no job applies it"
+            if change.staged
+            else "needed for VFs in VMs",
+            do="",
+            check="",
+            undo="",
+        )
+        for change in plan(want, have).changes
+    )
+
+
+def awaits_start(want: FirmwareWant, have: FirmwareState) -> str:
+    """The settings that a start of the server brings; empty where none does."""
+    changes = plan(want, have).changes
+    if not changes and isinstance(next_move(want, have), Done):
+        return ""
+    return ", ".join(change.display for change in changes) or "a job of ours is not over"
 
 
 def plan(want: FirmwareWant, have: FirmwareState) -> FirmwarePlan:

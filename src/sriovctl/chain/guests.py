@@ -265,12 +265,15 @@ def _problems(
     starts = vm_want.running or (vm is not None and vm.running)
     if vm_want.nics and starts and not have.kernel.iommu_groups:
         problems.append(
-            _error(
-                vm_want.name,
-                "the IOMMU of this host is not active: it has no IOMMU groups",
-                f"{vm_want.name} cannot be given a VF without it",
-                "switch it on in firmware (VT-d, AMD IOMMU), on Intel also with intel_iommu=on on "
-                "the kernel line, and reboot",
+            Finding(
+                severity=Severity.ERROR,
+                link="guests",
+                about=vm_want.name,
+                found="the IOMMU of this host is not active: it has no IOMMU groups",
+                means=f"{vm_want.name} cannot be given a VF without it",
+                mend="switch it on in firmware (VT-d, AMD IOMMU), on Intel also with "
+                "intel_iommu=on on the kernel line, and reboot",
+                may_pass=True,
             )
         )
     return problems

@@ -141,6 +141,51 @@ vm_is_running() { # UUID
     [ "$state" = running ]
 }
 
+# Asks all of them, then waits for each by libvirt's events; one that overheard the button, such as a
+# guest that was still booting, is asked again.
+shut_down_vms() { # UUID…
+    for shut in "$@"; do
+        vm_is_off "$shut" || virsh_quietly shutdown --domain "$shut" || return 1
+    done
+    left=$VM_SHUTDOWN_TIMEOUT_S
+    for shut in "$@"; do
+        until vm_is_off "$shut"; do
+            [ "$left" -gt 0 ] || {
+                echo "the VM $shut has not shut down within $VM_SHUTDOWN_TIMEOUT_S s" >&2
+                return 1
+            }
+            left=$((left - VM_EVENT_S))
+            virsh -q -c qemu:///system event --domain "$shut" --event lifecycle \
+                --timeout "$VM_EVENT_S" >/dev/null 2>&1 || :
+            vm_is_off "$shut" || virsh_quietly shutdown --domain "$shut" 2>/dev/null || :
+        done
+    done
+}
+VM_SHUTDOWN_TIMEOUT_S=${SRIOVCTL_VM_SHUTDOWN_TIMEOUT_S:-180}
+VM_EVENT_S=5
+
+vms_are_off() { # UUID…
+    for off; do
+        vm_is_off "$off" || return 1
+    done
+}
+
+note_vms() { # PATH UUID…
+    note=$1
+    shift
+    { [ -d "${note%/*}" ] || mkdir -p "${note%/*}"; } &&
+        printf '%s\n' "# Written by sriovctl: VMs to start again after a restart." "$@" >"$note.new" &&
+        mv "$note.new" "$note"
+}
+
+forget_vms() { # PATH
+    rm -f "$1"
+}
+
+no_note() { # PATH
+    [ ! -e "$1" ]
+}
+
 vm_is() { # UUID autostart|persistent enable|disable|yes|no
     facts=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system dominfo --domain "$1" 2>/dev/null |
         tr '[:upper:]' '[:lower:]' | tr -d ' ') || return 1

@@ -36,9 +36,13 @@ def print_check(plan: Plan, console: Console | None = None) -> None:
 
 
 def _print_stage(stage: Stage, out: Console) -> None:
-    out.print(
-        Text(f"  {harmless(stage.title)}: {_count(len(stage.steps), 'step')}, one transaction")
-    )
+    how = {
+        "transaction": f"{_count(len(stage.steps), 'step')}, one transaction",
+        "firmware": f"{_count(len(stage.steps), 'setting')}, staged at the BMC",
+        "power-cycle": "then all is looked at again",
+        "reboot": "then all is looked at again",
+    }
+    out.print(Text(f"  {harmless(stage.title)}: {how[stage.kind]}"))
     width = len(str(len(stage.steps)))
     for number, step in enumerate(stage.steps, 1):
         line = Text(f"  {number:>{width}}  ")

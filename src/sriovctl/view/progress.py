@@ -67,21 +67,27 @@ class Progress:
         """Its title, and how many steps there are."""
         count = len(stage.steps)
         steps = f"{count} step" + ("" if count == 1 else "s")
-        self._say(host, Text(f"{harmless(stage.title)}: {steps}", style="bold"))
-        self._doing(host, "sending the script")
+        if stage.kind == "transaction":
+            self._say(host, Text(f"{harmless(stage.title)}: {steps}", style="bold"))
+            self.doing(host, "sending the script")
+            return
+        self._say(host, Text(harmless(stage.title), style="bold"))
+        for step in stage.steps:
+            self._say(host, Text(f"  {harmless(step.title)}: {harmless(step.reason)}"))
+        self.doing(host, harmless(stage.title))
 
     def event(self, host: str, stage: Stage, event: Event) -> None:
         """A line for what is done or failed; what has begun is drawn while it lasts."""
         match event:
             case StepStarted():
-                self._doing(host, _step(stage, event.step))
+                self.doing(host, _step(stage, event.step))
             case StepDone():
                 self._say(host, _line(stage, event.step, event.seconds, "done", "green"))
             case StepFailed():
                 how = "refused" if event.refused else "failed"
                 self._say(host, _line(stage, event.step, event.seconds, how, "bold red"))
                 self._say(host, Text(f"  {harmless(event.text)}"))
-                self._doing(host, "undoing")
+                self.doing(host, "undoing")
             case UndoDone():
                 self._say(host, _line(stage, event.step, event.seconds, "undone", "yellow"))
             case UndoFailed():
@@ -92,7 +98,7 @@ class Progress:
                     host, Text(f"an earlier run (pid {event.pid}) died; going on from what is")
                 )
             case ConfirmWait():
-                self._doing(host, f"reaching it again, or it undoes all after {event.seconds} s")
+                self.doing(host, f"reaching it again, or it undoes all after {event.seconds} s")
             case ConfirmAnswer():
                 said = "reached again" if event.answer == "accepted" else "reached again too late"
                 self._say(host, Text(said))
@@ -104,7 +110,11 @@ class Progress:
     def lost(self, host: str, why: str) -> None:
         """Said, and the seconds of looking for it drawn."""
         self._say(host, Text(harmless(why), style="yellow"))
-        self._doing(host, "looking for it")
+        self.doing(host, "looking for it")
+
+    def said(self, host: str, text: str) -> None:
+        """A line; what goes on shows until something else does."""
+        self._say(host, Text(f"  {harmless(text)}"))
 
     def finished(self, host: str, changed: bool, seconds: float) -> None:
         """The host's last line."""
@@ -130,7 +140,8 @@ class Progress:
             text = Text.assemble((f"{name:<{self._width}}  ", "cyan"), text)
         self._console.print(text)
 
-    def _doing(self, host: str, what: str) -> None:
+    def doing(self, host: str, what: str) -> None:
+        """Drawn, with its seconds, until something else is done."""
         self._busy[host] = _Busy(what, time.monotonic())
         if self._live is None and self._console.is_terminal:
             self._live = Live(

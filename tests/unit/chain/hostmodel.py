@@ -316,6 +316,16 @@ class HostModel:
             live = (*now.live_nics, self._taken(nic))
             self._put_vm(uuid, now.model_copy(update={"live_nics": live}))
 
+    def shut_down_vms(self, *uuids: str) -> None:
+        for uuid in uuids:
+            self.power_off_vm(uuid)
+
+    def note_vms(self, path: str, *uuids: str) -> None:
+        self.write_file(path, "".join(f"{line}\n" for line in ("# note", *uuids)))
+
+    def forget_vms(self, path: str) -> None:
+        self.remove_file(path)
+
     def power_off_vm(self, uuid: str) -> None:
         vm = self._vm(uuid)
         off = vm.model_copy(update={"running": False, "live_nics": ()})

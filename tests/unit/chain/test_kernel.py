@@ -55,7 +55,7 @@ def host(
                     ),
                 }
             ),
-            "system": have.system.model_copy(update={"tools": ("grub-mkconfig", "virsh")}),
+            "system": have.system.model_copy(update={"tools": ("grub-mkconfig", "ip", "virsh")}),
             "boot": have.boot.model_copy(update={"files": texts}),
             "files": {modules.MODULES_LOAD: modules.TEXTS[modules.MODULES_LOAD]},
         }
@@ -165,12 +165,11 @@ def test_why_a_reboot(have: HostState, reason: str | None) -> None:
     assert said is None if reason is None else said is not None and reason in said
 
 
-def test_staged_but_not_running_is_said() -> None:
-    result = kernel.plan(want(), host(files=with_default("intel_iommu=on")))
-    assert result.build == []
-    [finding] = result.findings
-    assert finding.severity is Severity.WARNING
-    assert "staged but not running" in finding.found
+def test_what_is_staged_is_not_staged_again_and_wants_a_reboot() -> None:
+    have = host(files=with_default("intel_iommu=on"))
+    result = kernel.plan(want(), have)
+    assert (result.build, result.findings) == ([], [])
+    assert "staged in the boot loader" in (kernel.reboot_reason(want(), have) or "")
 
 
 def test_an_iommu_that_firmware_hides_is_said() -> None:

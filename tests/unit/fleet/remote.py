@@ -23,6 +23,7 @@ import pytest
 
 from sriovctl import reconcile
 from sriovctl.errors import SriovctlError, UnreachableError, UsageError
+from sriovctl.firmware import FirmwareState
 from sriovctl.fleet import Address, Patience, run_each
 from sriovctl.host import HostState
 from sriovctl.plan import Impact, Plan, Stage
@@ -392,8 +393,8 @@ def world(tmp_path: Path) -> World:
 
 
 def apply(server: Server, world: World, observer: Recorder) -> reconcile.Outcome:
-    def plan(want: HostWant, have: HostState) -> Plan:
-        return world.plan(want, have)
+    def plan(want: HostWant, have: HostState, bmc: FirmwareState | None) -> Plan:
+        return world.plan(want, have, bmc)
 
     def work(reach: Reach) -> reconcile.Outcome:
         return reconcile.apply(

@@ -1,0 +1,86 @@
+"""Restart a host from within, and wait for it to be back; also after a power cycle."""
+
+from __future__ import annotations
+
+import time
+
+from sriovctl.errors import DiffersError, HostError, UnreachableError
+from sriovctl.observer import Observer
+from sriovctl.reach import Reach
+from sriovctl.stagerun import Timeouts
+
+REBOOT = """PATH=${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin
+if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi
+"""
+"""Returns at once: init reboots, and ends this session on its way."""
+
+STATE = """read -r boot </proc/sys/kernel/random/boot_id
+state=running
+if [ -d /run/systemd/system ]; then state=$(systemctl is-system-running 2>/dev/null); fi
+printf '%s %s\\n' "$boot" "$state"
+"""
+"""Which boot this is, and how far it has come (systemctl(1), is-system-running)."""
+
+BOOTING = ("initializing", "starting", "")
+
+
+def reboot(reach: Reach, boot_id: str, *, observer: Observer, timeouts: Timeouts) -> None:
+    """Reboot a host and return when it has started anew.
+
+    :param boot_id: of the kernel that runs now
+    :raises DiffersError: the host is the one that this runs on, and will be gone in a moment
+    :raises HostError: it refuses, or has not come back in time
+    """
+    try:
+        output = reach.run(REBOOT, timeout_s=timeouts.probe_s)
+    except UnreachableError:
+        pass  # the way was cut before the answer; whether it reboots, the wait will tell
+    else:
+        if output.status != 0:
+            raise HostError(
+                f"{reach.name}: it does not reboot: {output.stderr.strip() or output.status}",
+                "all that the next boot needs is staged",
+                "reboot it by hand, then run apply again",
+            )
+    if not reach.remote:
+        raise DiffersError(
+            f"{reach.name} reboots now, and this program with it",
+            "it is not yet as wanted",
+            "run the same command again once it is back",
+        )
+    await_boot(reach, boot_id, observer=observer, timeouts=timeouts)
+
+
+def await_boot(reach: Reach, boot_id: str, *, observer: Observer, timeouts: Timeouts) -> None:
+    """Return when a host runs another boot than this one, and has finished starting.
+
+    A probe of a host that is still starting would see VFs and VMs that are yet to come.
+
+    :param boot_id: of the kernel that ran before
+    :raises HostError: not within ``timeouts.boot_s``
+    """
+    began = time.monotonic()
+    seen = "nobody answers"
+    observer.doing(reach.name, "waiting for it to be back")
+    while True:
+        try:
+            output = reach.run(STATE, timeout_s=timeouts.answer_s)
+        except UnreachableError as error:
+            seen = error.found
+        else:
+            boot, _, state = output.stdout.strip().partition(" ")
+            if boot and boot != boot_id:
+                if state not in BOOTING:
+                    waited = time.monotonic() - began
+                    observer.said(reach.name, f"back with a new boot after {waited:.0f} s")
+                    return
+                seen = f"it has started anew, and systemd says it is still {state or 'starting'}"
+            else:
+                seen = "it has not shut down yet"
+        if time.monotonic() - began > timeouts.boot_s:
+            raise HostError(
+                f"{reach.name}: not back within {timeouts.boot_s:g} s: {seen}",
+                "it was restarted, and is not yet as wanted",
+                "look at its console; once it is back, run the same command again",
+            )
+        time.sleep(timeouts.retry_s)

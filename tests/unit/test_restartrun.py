@@ -1,0 +1,88 @@
+"""Waiting for a host that restarts: by its boot id and by what its init says, not by a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from sriovctl import restartrun
+from sriovctl.errors import DiffersError, HostError, UnreachableError
+from sriovctl.observer import Silent
+from sriovctl.reach import Output
+from sriovctl.stagerun import Timeouts
+
+QUICK = Timeouts(retry_s=0.0)
+AWAY = UnreachableError("no connection")
+
+
+class Answers:
+    """A host that gives one answer after the other; the last one for good."""
+
+    name = "server-2"
+
+    def __init__(self, *answers: str | UnreachableError, remote: bool = True) -> None:
+        self.remote = remote
+        self._answers: Iterator[str | UnreachableError] = iter(answers)
+        self._last: str | UnreachableError = AWAY
+        self.scripts: list[str] = []
+
+    def run(
+        self,
+        script: str,
+        arguments: Sequence[str] = (),
+        *,
+        timeout_s: float,
+        on_line: Callable[[str], None] | None = None,
+    ) -> Output:
+        self.scripts.append(script)
+        self._last = next(self._answers, self._last)
+        if isinstance(self._last, UnreachableError):
+            raise self._last
+        return Output(0, self._last, "", 0.0)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ("new running",),
+        ("old running", AWAY, "new running"),
+        ("old stopping", AWAY, AWAY, "new starting", "new running"),
+        (AWAY, "new starting", "new degraded"),
+        # half an answer of a host on its way down
+        ("", "new running"),
+    ],
+)
+def test_it_waits_until_another_boot_has_finished_starting(
+    answers: tuple[str | UnreachableError, ...],
+) -> None:
+    host = Answers(*answers)
+    restartrun.await_boot(host, "old", observer=Silent(), timeouts=QUICK)
+    assert len(host.scripts) == len(answers)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (AWAY, "no connection"),
+        ("old running", "has not shut down yet"),
+        ("new starting", "still starting"),
+    ],
+)
+def test_it_gives_up_and_says_what_it_saw(answer: str | UnreachableError, said: str) -> None:
+    limits = Timeouts(retry_s=0.0, boot_s=0.0)
+    with pytest.raises(HostError, match=said):
+        restartrun.await_boot(Answers(answer), "old", observer=Silent(), timeouts=limits)
+
+
+def test_a_connection_that_the_reboot_cuts_is_no_failure() -> None:
+    host = Answers(AWAY, "old running", "new running")
+    restartrun.reboot(host, "old", observer=Silent(), timeouts=QUICK)
+    assert host.scripts[0] == restartrun.REBOOT
+    assert host.scripts.count(restartrun.REBOOT) == 1
+
+
+def test_this_machine_is_not_waited_for() -> None:
+    host = Answers("", remote=False)
+    with pytest.raises(DiffersError, match="reboots now"):
+        restartrun.reboot(host, "old", observer=Silent(), timeouts=QUICK)
