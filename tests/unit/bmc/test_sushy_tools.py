@@ -1,15 +1,17 @@
 """Our Redfish door at a server that this project did not write: sushy-tools' emulator.
 
-It runs where ``sushy-emulator`` with libvirt-python is on the PATH (``pip install sushy-tools
-libvirt-python``; the latter is built against libvirt's headers). Its machine is libvirt's test
-driver. It has settings but no jobs, and a setting holds at once.
+Its machine is libvirt's test driver. It has settings but no jobs, and a setting holds at once.
+libvirt's Python module is Debian's (``python3-libvirt``): the one of the package index has to be
+built against libvirt's headers. It fits where this Python has the same version as Debian's.
 """
 
 from __future__ import annotations
 
-import shutil
+import os
 import socket
 import subprocess
+import sys
+import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,8 +33,13 @@ from sriovctl.plan import Severity
 from tests.unit.bmc.conftest import patience
 from tests.unit.lab.bmc.conftest import until
 
-EMULATOR = shutil.which("sushy-emulator")
-pytestmark = pytest.mark.skipif(EMULATOR is None, reason="sushy-emulator is not on the PATH")
+EMULATOR = Path(sys.executable).with_name("sushy-emulator")
+LIBVIRT = tuple(
+    Path("/usr/lib/python3/dist-packages") / name
+    for name in ("libvirt.py", f"libvirtmod{sysconfig.get_config_var('EXT_SUFFIX')}")
+)
+MISSING = [str(path) for path in (EMULATOR, *LIBVIRT) if not path.exists()]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not there: {', '.join(MISSING)}")
 
 SWITCH = Candidates(names=("ProcTurboMode",), on=("Disabled",), screen="Turbo")
 NONE = Candidates(names=("NotThere",), on=("Enabled",), screen="Nowhere")
@@ -73,17 +80,22 @@ def emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulat
         says=("sushy",), source="sushy-tools", virtualization=SWITCH, iommu=NONE, sriov=NONE
     )
     monkeypatch.setattr(intents, "table", lambda: {"emulator": vendor})
-    assert EMULATOR is not None
+    # these two alone: the whole of Debian's folder would hide packages of the venv
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    for path in LIBVIRT:
+        (modules / path.name).symlink_to(path)
     log = (tmp_path / "log").open("w")
     process = subprocess.Popen(
         [
-            *(EMULATOR, "-i", "127.0.0.1", "-p", str(port)),
+            *(str(EMULATOR), "-i", "127.0.0.1", "-p", str(port)),
             *("--libvirt-uri", "test:///default"),
             *("--ssl-certificate", str(tmp_path / "cert.pem")),
             *("--ssl-key", str(tmp_path / "key.pem")),
         ],
         stdout=log,
         stderr=log,
+        env={**os.environ, "PYTHONPATH": str(modules)},
     )
 
     def listens() -> bool:
