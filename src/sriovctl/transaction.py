@@ -189,7 +189,7 @@ def compile_stage(stage: Stage, *, host: str, confirm_s: int = 0) -> str:
     :returns: the script, which ends in the only line that does anything: cut short, it does nothing
     """
     digest = stage_digest(stage, host=host)
-    parts = [_header(stage, host, digest), _resource("transaction.sh")]
+    parts = [_header(stage, host, digest), _resource("transaction.sh"), _resource("launch.sh")]
     sources = dict.fromkeys(source for link in stage.links for source in _sources(link))
     parts += [text for source in sources if (text := _resource(f"chain/{source}"))]
     parts += [_step(number, step) for number, step in enumerate(stage.steps, 1)]
@@ -220,29 +220,27 @@ def launcher(script: str, name: str, *, confirm_s: int | None = None) -> str:
         if confirm_s is None
         else f"SRIOVCTL_CONFIRM_S={confirm_s:d}\nexport SRIOVCTL_CONFIRM_S\n"
     )
-    # The text is written by a builtin and read back in this shell: each process that need not be
-    # started saves milliseconds, tens of them on a slow machine.
+    # The text is written by a builtin: each process that need not be started saves milliseconds,
+    # tens of them on a slow machine. All is read before the last line does anything.
     return f"""{_place(name)}
 umask 077
 not_begun() {{
 	printf 'end\\tnot-begun\\t%s\\n' "$1"
 	exit 13
 }}
-[ -d "${{dir%/*}}" ] || why=$(mkdir -p "${{dir%/*}}" 2>&1) || not_begun "$why"
-why=$(mkdir "$dir" 2>&1) || not_begun "$why"
-why=$(mkfifo "$dir/steps" "$dir/alive" "$dir/confirm" 2>&1) || not_begun "$why"
-exec 7<>"$dir/steps" 8<>"$dir/alive"
-{confirm}# shellcheck disable=SC1003,SC2016
+{_resource("launch.sh")}
+# shellcheck disable=SC1003,SC2016
 text={command(script)}
-{{ printf '%s' "$text" >"$dir/script"; }} 2>/dev/null || {{
-	rm -rf "$dir"
-	not_begun "cannot write $dir/script: is the disk full?"
+store() {{
+	[ -d "${{dir%/*}}" ] || why=$(mkdir -p "${{dir%/*}}" 2>&1) || not_begun "$why"
+	why=$(exec 2>&1 && mkdir "$dir" && exec mkfifo "$dir/steps" "$dir/alive" "$dir/confirm") ||
+		not_begun "$why"
+	{{ printf '%s' "$text" >"$dir/script"; }} 2>/dev/null || {{
+		rm -rf "$dir"
+		not_begun "cannot write $dir/script: is the disk full?"
+	}}
 }}
-# shellcheck disable=SC2034
-tx_dir=$dir
-set -- launch
-# shellcheck disable=SC1091
-. "$dir/script"
+{confirm}store && tx_launch "$dir"
 """
 
 

@@ -1,8 +1,7 @@
 # How this script runs
 #
-#   sh FILE            copies itself to /var/lib/sriovctl/transactions/ID/script, then "launch"
-#   . ID/script        with "launch" as $1: starts a worker of its own session, waits for it,
-#                      exits with its status
+#   sh FILE               copies itself to /var/lib/sriovctl/transactions/ID/script, starts the
+#                         worker in a session of its own, waits for it, exits with its status
 #   sh ID/script work     the worker: lock, steps, rollback in reverse where one fails
 #   sh ID/script confirm  tells a worker that waits that the host is still reachable
 #   sh ID/script follow   waits until the steps are through, prints the journal
@@ -298,19 +297,6 @@ tx_work() {
 	tx_end changed 0
 }
 
-tx_launch() {
-	if command -v setsid >/dev/null 2>&1; then
-		setsid sh "$tx_dir/script" work </dev/null &
-	else
-		(tx_work) </dev/null &
-	fi
-	tx_worker=$!
-	exec 7>&- 8>&-
-	trap 'printf "%s\n" "the run goes on; its journal is $tx_dir/journal" >&2; exit 129' HUP INT TERM
-	wait "$tx_worker"
-	exit $?
-}
-
 # tx_outlast PIPE: returns when no worker holds the pipe open any more, at once if none does.
 tx_outlast() {
 	[ -p "$1" ] || return 0
@@ -361,8 +347,7 @@ tx_by_hand() {
 		rm -rf "$tx_dir"
 		tx_not_begun "cannot write $tx_dir/script: is the disk full?"
 	}
-	exec 7<>"$tx_dir/steps" 8<>"$tx_dir/alive"
-	tx_launch
+	tx_launch "$tx_dir"
 }
 
 # tx_main DIGEST CONFIRM_S VERB
@@ -374,11 +359,11 @@ tx_main() {
 	tx_digest=$1
 	tx_confirm=${SRIOVCTL_CONFIRM_S:-$2}
 	case $tx_confirm in *[!0-9]*) tx_not_begun "SRIOVCTL_CONFIRM_S is no number of seconds" ;; esac
-	[ -n "${tx_dir:-}" ] || tx_dir=${0%/*}
+	tx_dir=${0%/*}
 	tx_id=${tx_dir##*/}
 	case $3 in
 	'') tx_by_hand "$0" ;;
-	launch | work | confirm | follow) "tx_$3" ;;
+	work | confirm | follow) "tx_$3" ;;
 	*) tx_not_begun "no such verb: $3" ;;
 	esac
 }

@@ -472,7 +472,7 @@ class Unsteady(Remote):
         if self.lost and self.refusals:
             self.refusals -= 1
             raise (OverdueError if self.silent else UnreachableError)("h: no route to host")
-        if self.lost or "launch\n" not in script:
+        if self.lost or "tx_launch" not in script:
             return super().run(script, arguments, timeout_s=timeout_s, on_line=on_line)
         left = self.lines
 

@@ -38,22 +38,20 @@ pf_has_carrier() { # PCI
 # Waits until a test of a PF holds, looking again at each word of the kernel on links, and once a
 # second in case a word came before anybody listened.
 await_link() { # TEST PCI SECONDS
-    links=${TMPDIR:-/run}/sriovctl-links.$$
     seconds=$3
     until "$1" "$2"; do
         [ "$seconds" -gt 0 ] || return 1
         seconds=$((seconds - 1))
-        mkfifo "$links" 2>/dev/null || { rm -f "$links" && mkfifo "$links"; } || return 1
-        (trap - TERM && exec timeout 1 ip monitor link >"$links" 2>/dev/null) &
-        monitor=$!
-        exec 9<"$links"
-        rm -f "$links"
-        until "$1" "$2"; do
-            read -r _ <&9 || break
-        done
-        exec 9<&-
-        kill "$monitor" 2>/dev/null || :
-        wait "$monitor" 2>/dev/null || :
+        {
+            (trap - TERM && exec timeout 1 ip monitor link 2>/dev/null) &
+            echo "$!"
+        } | (
+            read -r monitor
+            until "$1" "$2"; do
+                read -r _ || break
+            done
+            kill "$monitor" 2>/dev/null || :
+        )
     done
 }
 
@@ -77,38 +75,44 @@ numvfs_is() { # PCI COUNT
 }
 
 # The kernel can keep the writer for ever (a guest that does not answer VFIO's request, i40e's
-# "other operation is pending"), and then no signal ends it: wait for it or for the clock. The clock
-# is a sleep that holds the pipe open: when it ends, read sees the end of the file. An undo ignores
-# TERM, and what it starts would too: a clock that cannot be stopped is waited for to its end.
+# "other operation is pending"), and then no signal ends it: wait for it or for the clock.
 write_numvfs() { # PCI COUNT
-    events=${TMPDIR:-/run}/sriovctl-numvfs.$$
-    mkfifo "$events" 2>/dev/null || { rm -f "$events" && mkfifo "$events"; } || return 1
-    (trap - TERM && exec sleep "$NUMVFS_TIMEOUT_S" >"$events" 2>/dev/null) &
-    clock=$!
+    numvfs_answer "$1" "$2" | (
+        answer='' clock='' error=''
+        while [ -z "$answer" ] || [ -z "$clock" ]; do
+            read -r word rest || break
+            case $word in
+            written | refused | timeout) answer=$word ;;
+            clock) clock=$rest ;;
+            *) error=$rest ;;
+            esac
+        done
+        kill "$clock" 2>/dev/null || :
+        case $answer in
+        written) exit 0 ;;
+        timeout)
+            echo "$1: the kernel has not answered sriov_numvfs=$2 for $NUMVFS_TIMEOUT_S s; see dmesg" >&2
+            ;;
+        *) echo "$1: sriov_numvfs=$2: ${error##*: }" >&2 ;;
+        esac
+        exit 1
+    )
+}
+
+# Prints the clock's process and what comes first: "written", the shell's words and "refused", or
+# "timeout". The clock must end when it is told to, also in an undo, which ignores TERM.
+numvfs_answer() { # PCI COUNT
     (
-        if { echo "$2" >"$SYSFS/bus/pci/devices/$1/sriov_numvfs"; } 2>"$events.error"; then
-            echo written >"$events"
-        else
-            echo refused >"$events"
-        fi
-    ) &
-    writer=$!
-    exec 9<"$events"
-    read -r answer <&9 || answer=timeout
-    exec 9<&-
-    if [ "$answer" = timeout ]; then
-        rm -f "$events" "$events.error"
-        echo "$1: the kernel has not answered sriov_numvfs=$2 for $NUMVFS_TIMEOUT_S s; see dmesg" >&2
-        return 1
-    fi
-    kill "$clock" 2>/dev/null || :
-    wait "$writer" "$clock" 2>/dev/null || :
-    error=
-    read -r error <"$events.error" || :
-    rm -f "$events" "$events.error"
-    [ "$answer" != written ] || return 0
-    echo "$1: sriov_numvfs=$2: ${error##*: }" >&2
-    return 1
+        { echo "$2" >"$SYSFS/bus/pci/devices/$1/sriov_numvfs"; } 2>&1 && echo written ||
+            echo refused
+    ) 2>/dev/null &
+    (
+        trap - TERM
+        sleep "$NUMVFS_TIMEOUT_S" >/dev/null &
+        echo "clock $!"
+        wait "$!"
+        echo timeout
+    ) 2>/dev/null &
 }
 
 # The plan was made a while ago, and may have been carried here by hand: a VM that was started since
