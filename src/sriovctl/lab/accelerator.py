@@ -22,15 +22,18 @@ class Accelerator:
     name: str
     reason: str
 
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """QEMU's arguments for it: accelerator, processor, number of processors."""
+    def arguments(self, virtualization: bool) -> tuple[str, ...]:
+        """QEMU's arguments for it: accelerator, processor, number of processors.
+
+        :param virtualization: the processor offers SVM or VT-x to its system
+        """
+        hidden = "" if virtualization else ",-svm,-vmx"
         if self.name == "kvm":
-            return ("-accel", "kvm", "-cpu", "host", "-smp", "2")
+            return ("-accel", "kvm", "-cpu", f"host{hidden}", "-smp", "2")
         # With two emulated processors QEMU 10.0.2 and 10.0.13 died here (iotlb_to_section:
         # assertion failed) or the server reset itself or hung, each within minutes of starting
         # three nested guests again and again; with one it did not.
-        return ("-accel", "tcg", "-cpu", "max", "-smp", "1")
+        return ("-accel", "tcg", "-cpu", f"max{hidden}", "-smp", "1")
 
 
 def choose(qemu: str) -> Accelerator:

@@ -38,6 +38,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--servers", type=int, default=1, metavar="N", help="KVM hosts, server-2 and up"
     )
     up.add_argument("--peer", action="store_true", help="with server-1, a peer without SR-IOV")
+    up.add_argument(
+        "--from",
+        dest="origin",
+        choices=("ready", "bare"),
+        default="ready",
+        help="bare: KVM hosts have a BMC, and virtualization and SR-IOV are off in their BIOS",
+    )
+    up.add_argument(
+        "--bmc", choices=("idrac8", "idrac9"), help="which BMC, from bare (default: idrac9)"
+    )
     up.add_argument("--no-wait", action="store_true", help="do not wait for the servers")
 
     command("down", _down, "remove the lab; nothing of it is left")
@@ -94,7 +104,15 @@ def _write(text: str) -> None:
 def _up(arguments: argparse.Namespace) -> int:
     import signal
 
+    from sriovctl.errors import UsageError
     from sriovctl.lab import lifecycle, progress
+
+    if arguments.bmc and arguments.origin == "ready":
+        raise UsageError(
+            "--bmc goes with --from bare",
+            "servers that are ready have no BMC",
+            "add --from bare, or leave --bmc out",
+        )
 
     def stop(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
@@ -108,6 +126,7 @@ def _up(arguments: argparse.Namespace) -> int:
         arguments.peer,
         not arguments.no_wait,
         progress.to_stderr(),
+        (arguments.bmc or "idrac9") if arguments.origin == "bare" else None,
     )
     name = "" if lab.name == "lab" else f" --name {lab.name}"
     first = lab.servers[0].name

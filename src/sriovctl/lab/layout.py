@@ -55,6 +55,11 @@ class Server:
         return f"server-{self.number}"
 
     @property
+    def kvm_host(self) -> bool:
+        """Not the peer."""
+        return self.number != 1
+
+    @property
     def address(self) -> str:
         """The address of br0, without prefix."""
         return f"10.8.0.{self.number}"
@@ -65,7 +70,7 @@ class Server:
 
     @property
     def ports(self) -> tuple[Port, ...]:
-        model = "virtio-net-pci" if self.number == 1 else "igb"
+        model = "igb" if self.kvm_host else "virtio-net-pci"
         return tuple(
             Port(f"em{leg}", f"52:54:00:00:{self.number:02x}:{leg:02x}", switch, model)
             for leg, switch in enumerate(SWITCHES, start=1)

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from sriovctl.errors import SriovctlError, UsageError
-from sriovctl.lab import access, image, layout, machine, power, state, switches
+from sriovctl.lab import access, bare, bmcs, image, layout, machine, power, state, switches
 from sriovctl.lab.accelerator import choose
 from sriovctl.lab.layout import Server
 from sriovctl.lab.progress import Progress
@@ -47,12 +47,21 @@ def check_machine() -> str:
     return machine.qemu_path()
 
 
-def up(name: str, count: int, peer: bool, wait: bool, progress: Progress) -> Lab:
+def up(
+    name: str,
+    count: int,
+    peer: bool,
+    wait: bool,
+    progress: Progress,
+    personality: str | None = None,
+) -> Lab:
     """Bring the lab up, from nothing or from where it is; leaves nothing if it fails.
 
     :param count: KVM hosts, server-2 and up
     :param peer: with server-1
     :param wait: until every server has finished starting
+    :param personality: from bare: every KVM host with a BMC that is an idrac8 or idrac9,
+        virtualization and SR-IOV off in its BIOS
     :returns: the lab
     :raises SriovctlError: it could not; all that was made is removed
     """
@@ -62,13 +71,14 @@ def up(name: str, count: int, peer: bool, wait: bool, progress: Progress) -> Lab
     with state.locked(name, _tell(progress, f"lab {name} is held by another command: waiting")):
         lab = state.find(name)
         if lab is not None and switches.exists(lab.namespace):
-            return _again(lab, wanted, wait, qemu, progress)
+            return _again(lab, wanted, personality, wait, qemu, progress)
         if lab is not None or (state.state_root() / name).exists():
             progress.say(f"lab {name}: what an earlier run left is removed")
             _remove(name)
         with ExitStack() as undo:
             undo.callback(_remove, name)
-            lab = _make(name, wanted, qemu, progress)
+            lab = _make(name, wanted, personality, qemu, progress)
+            _start_bmcs(lab, progress)
             power.turn_on_all(lab, lab.servers, qemu, wait, progress)
             undo.pop_all()
         return lab
@@ -79,7 +89,23 @@ def _tell(progress: Progress, line: str) -> Iterator[None]:
     yield
 
 
-def _make(name: str, wanted: tuple[Server, ...], qemu: str, progress: Progress) -> Lab:
+def _start_bmcs(lab: Lab, progress: Progress) -> None:
+    """Start the BMCs that do not run, and write down how to reach them."""
+    hosts = [server for server in lab.servers if lab.has_bmc(server)]
+    for server in hosts:
+        with progress.part(f"{server.name}: its BMC, an {lab.personality}"):
+            bmcs.start(lab, server)
+    if hosts:
+        bmcs.write_files(lab)
+
+
+def _make(
+    name: str,
+    wanted: tuple[Server, ...],
+    personality: str | None,
+    qemu: str,
+    progress: Progress,
+) -> Lab:
     """Folder, keys, disks and switches; no process yet."""
     with progress.part("hardware KVM: tried"):
         accelerator = choose(qemu)
@@ -94,6 +120,7 @@ def _make(name: str, wanted: tuple[Server, ...], qemu: str, progress: Progress) 
             "make room, or set SRIOVCTL_LAB_STATE to a folder on a larger disk",
         )
     (root / name).mkdir(mode=0o700)
+    with_bmc = [s.name for s in wanted if s.kvm_host] if personality else []
     lab = Lab(
         name=name,
         numbers=tuple(server.number for server in wanted),
@@ -101,19 +128,25 @@ def _make(name: str, wanted: tuple[Server, ...], qemu: str, progress: Progress) 
         reason=accelerator.reason,
         image=str(base),
         ssh_ports={server.name: access.free_port() for server in wanted},
+        personality=personality,
+        redfish_ports={server: access.free_port() for server in with_bmc},
+        racadm_ports={server: access.free_port() for server in with_bmc},
     )
     lab.save()
     with progress.part("keys, disks, switches"):
         access.prepare(lab)
         for server in lab.servers:
+            disk = lab.server_folder(server) / "disk.qcow2"
             subprocess.run(
                 [
                     "qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw",
-                    "-b", str(base), str(lab.server_folder(server) / "disk.qcow2"),
+                    "-b", str(base), str(disk),
                 ],
                 check=True,
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
+            if lab.has_bmc(server):
+                bare.prepare(base, disk)
         switches.build(lab.namespace)
     return lab
 
@@ -124,7 +157,14 @@ def _images_in_use() -> set[Path]:
     return {Path(lab.image) for lab in labs if lab is not None}
 
 
-def _again(lab: Lab, wanted: tuple[Server, ...], wait: bool, qemu: str, progress: Progress) -> Lab:
+def _again(
+    lab: Lab,
+    wanted: tuple[Server, ...],
+    personality: str | None,
+    wait: bool,
+    qemu: str,
+    progress: Progress,
+) -> Lab:
     """`lab up` on a lab that is there: start what is off, wait for what boots, no more."""
     if set(lab.servers) != set(wanted):
         has = ", ".join(server.name for server in lab.servers)
@@ -133,6 +173,13 @@ def _again(lab: Lab, wanted: tuple[Server, ...], wait: bool, qemu: str, progress
             f"{', '.join(server.name for server in wanted)} was asked for",
             f"sriovctl lab down --name {lab.name}, or another --name",
         )
+    if lab.personality != personality:
+        raise UsageError(
+            f"lab {lab.name} is up with {_kind(lab.personality)}",
+            f"one with {_kind(personality)} was asked for",
+            f"sriovctl lab down --name {lab.name}, or another --name",
+        )
+    _start_bmcs(lab, progress)
     folders = {server: lab.server_folder(server) for server in lab.servers}
     off = [server for server, folder in folders.items() if machine.running(folder) is None]
     booting = [s for s in lab.servers if s not in off and not (folders[s] / "booted").exists()]
@@ -144,6 +191,12 @@ def _again(lab: Lab, wanted: tuple[Server, ...], wait: bool, qemu: str, progress
         for server in booting:
             power.wait_booted(lab, server, progress)
     return lab
+
+
+def _kind(personality: str | None) -> str:
+    return (
+        "servers that are ready" if personality is None else f"bare servers, an {personality} each"
+    )
 
 
 def down(name: str, progress: Progress) -> bool:
@@ -168,14 +221,25 @@ def down(name: str, progress: Progress) -> bool:
 
 def processes(name: str) -> list[machine.Process]:
     """The QEMU processes of a lab that run now."""
-    folders = sorted((state.state_root() / name).glob("server-*"))
-    found = [machine.running(folder) for folder in folders]
+    return _running(name, "server-*")
+
+
+def bmc_processes(name: str) -> list[machine.Process]:
+    """Its BMCs."""
+    return _running(name, "server-*/bmc")
+
+
+def _running(name: str, folders: str) -> list[machine.Process]:
+    found = map(machine.running, sorted((state.state_root() / name).glob(folders)))
     return [process for process in found if process is not None]
 
 
 def _remove(name: str) -> None:
     """Processes, namespace, folder; each only if it is there."""
     folder = state.state_root() / name
+    # before the servers: a BMC that lives might just start one
+    for process in bmc_processes(name):
+        process.end(gently=True)
     for process in processes(name):
         process.end()
     switches.remove(layout.namespace(name))

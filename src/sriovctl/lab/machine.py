@@ -18,11 +18,13 @@ from typing import Any
 
 from sriovctl.errors import SriovctlError
 from sriovctl.lab.accelerator import Accelerator
+from sriovctl.lab.firmware import Firmware
 from sriovctl.lab.layout import SERVER_MEMORY, Server
 from sriovctl.lab.timeouts import seconds
 
 QEMU = "qemu-system-x86_64"
 OLDEST_QEMU = (9, 0)
+_IOMMU = "intel-iommu,intremap=on,caching-mode=on,device-iotlb=on"
 #: How often a waiter looks at the console for a panic, of which nothing else tells; seconds.
 _CONSOLE_LOOK_S = 2.0
 
@@ -60,6 +62,8 @@ def command_line(
     ssh_port: int,
     taps: Mapping[str, int],
     credentials: Mapping[str, Path],
+    firmware: Firmware,
+    has_bmc: bool,
 ) -> list[str]:
     """QEMU's whole command line for a server. Pure.
 
@@ -67,12 +71,16 @@ def command_line(
     :param ssh_port: port on 127.0.0.1 that leads to the server's ssh
     :param taps: port name → open tap file
     :param credentials: systemd credential → file with its content
+    :param firmware: what its BIOS lets its system see
+    :param has_bmc: a BMC listens on a monitor of its own; a reboot from inside ends QEMU, and the
+        BMC starts it again
     """
     arguments = [
         qemu, "-name", f"{lab}/{server.name}", "-no-user-config", "-nodefaults",
-        "-machine", "q35,kernel-irqchip=split", *accelerator.arguments,
+        "-machine", "q35,kernel-irqchip=split",
+        *accelerator.arguments(firmware.virtualization),
         "-m", str(SERVER_MEMORY), "-display", "none", "-vga", "none",
-        "-device", "intel-iommu,intremap=on,caching-mode=on,device-iotlb=on",
+        *(("-device", _IOMMU) if firmware.virtualization else ()),
         "-drive", f"id=disk,if=none,file={folder}/disk.qcow2,format=qcow2,cache=unsafe",
         "-device", "virtio-blk-pci,drive=disk,bootindex=0",
         "-device", "virtio-rng-pci",
@@ -87,14 +95,22 @@ def command_line(
         f"hostfwd=tcp:127.0.0.1:{ssh_port}-:22",
         "-device", f"virtio-net-pci,netdev=mgmt0,mac={server.management_mac},romfile=",
     ]  # fmt: skip
+    if has_bmc:
+        arguments += ["-action", "reboot=shutdown"]
+        arguments += ["-qmp", f"unix:{folder}/events.sock,server=on,wait=off"]
     for number, port in enumerate(server.ports, start=1):
         arguments += ["-netdev", f"tap,id={port.name},fd={taps[port.name]}"]
+        card = port.model
         if port.sriov:
-            root_port = f"pcie-root-port,id=rp{number},chassis={number},slot={number}"
-            arguments += ["-device", root_port]
-            card = f"{port.model},bus=rp{number}"
-        else:
-            card = port.model
+            card += f",bus=rp{number}"
+            if port.name in firmware.sriov:
+                slot = f"pcie-root-port,id=rp{number},chassis={number},slot={number}"
+            else:
+                # a conventional bus has no extended configuration space, where SR-IOV would be;
+                # without a hot-plug controller the card keeps the address it has on a root port
+                slot = f"pci-bridge,id=rp{number},bus=pcie.0,chassis_nr={number},shpc=off"
+                card += ",addr=0"
+            arguments += ["-device", slot]
         arguments += ["-device", f"{card},netdev={port.name},mac={port.mac},romfile="]
     for name, path in sorted(credentials.items()):
         arguments += ["-fw_cfg", f"name=opt/io.systemd.credentials/{name},file={path}"]
@@ -103,7 +119,10 @@ def command_line(
 
 @dataclass(frozen=True)
 class Process:
-    """A QEMU that we started: the pid alone may be another's by now, with its start time not."""
+    """A QEMU or a BMC that we started.
+
+    The pid alone may be another's by now, with its start time not.
+    """
 
     pid: int
     started: int
@@ -117,9 +136,10 @@ class Process:
         fields = stat.rpartition(")")[2].split()
         return fields[0] not in ("Z", "X") and int(fields[19]) == self.started
 
-    def end(self) -> None:
+    def end(self, gently: bool = False) -> None:
         """Kill it and see it gone.
 
+        :param gently: let it finish what it does, and kill it only if it takes too long
         :raises SriovctlError: it stays
         """
         try:
@@ -129,9 +149,13 @@ class Process:
         try:
             if not self.alive():
                 return
-            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            if gently:
+                signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+                ended(descriptor, seconds("stop"))
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
             if not ended(descriptor, seconds("stop")):
-                raise SriovctlError(f"QEMU process {self.pid} does not end", mend="look at it: ps")
+                raise SriovctlError(f"process {self.pid} does not end", mend="look at it: ps")
             with contextlib.suppress(ChildProcessError):
                 # ours where the same process started it; init's otherwise
                 os.waitpid(self.pid, 0)
@@ -144,8 +168,18 @@ def ended(pidfd: int, limit: float) -> bool:
     return bool(select.select([pidfd], [], [], limit)[0])
 
 
+def record(pid: int, folder: Path) -> Process:
+    """Write down a process that was just started, for :func:`running`."""
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    process = Process(pid, int(stat[19]))
+    (folder / "process.json").write_text(
+        json.dumps({"pid": process.pid, "started": process.started}) + "\n"
+    )
+    return process
+
+
 def running(folder: Path) -> Process | None:
-    """The server's QEMU, or None where it is off."""
+    """The process whose folder it is, a server's QEMU or a BMC, or None where it is off."""
     try:
         facts = json.loads((folder / "process.json").read_text())
     except (FileNotFoundError, ValueError):
@@ -160,7 +194,7 @@ def start(command: list[str], folder: Path, descriptors: list[int]) -> Process:
     :param descriptors: open files that it inherits
     :raises SriovctlError: it died or does not answer; with what it said
     """
-    for name in ("qmp.sock", "serial.sock", "ready.sock"):
+    for name in ("qmp.sock", "events.sock", "serial.sock", "ready.sock"):
         (folder / name).unlink(missing_ok=True)
     with (folder / "qemu.log").open("w") as log:
         child = subprocess.Popen(
@@ -171,11 +205,7 @@ def start(command: list[str], folder: Path, descriptors: list[int]) -> Process:
             start_new_session=True,
             pass_fds=descriptors,
         )
-    stat = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
-    process = Process(child.pid, int(stat[19]))
-    (folder / "process.json").write_text(
-        json.dumps({"pid": process.pid, "started": process.started}) + "\n"
-    )
+    process = record(child.pid, folder)
     deadline = time.monotonic() + seconds("start")
     while True:
         if child.poll() is not None:

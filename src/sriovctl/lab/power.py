@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from sriovctl.errors import SriovctlError, UsageError
-from sriovctl.lab import access, cables, machine, state, switches
+from sriovctl.lab import access, bmcs, cables, firmware, machine, state, switches
 from sriovctl.lab.accelerator import Accelerator
+from sriovctl.lab.firmware import Firmware
 from sriovctl.lab.layout import Server
 from sriovctl.lab.progress import Progress
 from sriovctl.lab.state import Lab
@@ -19,9 +19,10 @@ _ENDS = {"running", "degraded", "maintenance", "stopping", "offline", "unknown"}
 _BOOT_ID = ["cat", "/proc/sys/kernel/random/boot_id"]
 
 
-def turn_on(lab: Lab, server: Server, qemu: str) -> None:
+def turn_on(lab: Lab, server: Server, qemu: str, switches_on: Firmware) -> None:
     """Plug the cables and start QEMU; cables that are cut stay cut. Does not wait for the boot.
 
+    :param switches_on: what the BIOS lets the server's system see
     :raises SriovctlError: QEMU does not start
     """
     folder = lab.server_folder(server)
@@ -39,6 +40,8 @@ def turn_on(lab: Lab, server: Server, qemu: str) -> None:
             ssh_port=lab.ssh_ports[server.name],
             taps=taps,
             credentials={path.name: path for path in (folder / "credentials").iterdir()},
+            firmware=switches_on,
+            has_bmc=lab.has_bmc(server),
         )
         machine.start(command, folder, list(taps.values()))
     finally:
@@ -56,7 +59,10 @@ def turn_on_all(
         for server in servers:
             with progress.part(f"{server.name}: power on"):
                 started.append(server)
-                turn_on(lab, server, qemu)
+                if lab.has_bmc(server):
+                    bmcs.switch_on(lab, server, "On")
+                else:
+                    turn_on(lab, server, qemu, firmware.everything(server))
         if wait:
             for server in servers:
                 wait_booted(lab, server, progress)
@@ -100,6 +106,8 @@ def reboot(lab: Lab, server: Server, progress: Progress, hard: bool = False) -> 
     :returns: the new boot's id
     :raises SriovctlError: it is off, does not answer, or does not come back
     """
+    if lab.has_bmc(server):
+        return _reboot_by_bmc(lab, server, progress, hard)
     folder = lab.server_folder(server)
     with machine.Readiness(server, folder, _running(lab, server)) as ready:
         # a server that hangs has no boot id to give, and needs none: its reset is hard
@@ -110,11 +118,30 @@ def reboot(lab: Lab, server: Server, progress: Progress, hard: bool = False) -> 
             with machine.Monitor(folder) as monitor:
                 monitor.command("system_reset")
         else:
-            done = access.run(lab, server, ["systemctl", "reboot"])
-            # 255: the connection ended first, as it may
-            if done.returncode not in (0, 255):
-                raise SriovctlError(f"{server.name} does not reboot: {done.stderr.strip()}")
+            _reboot_from_inside(lab, server)
         return _hear(lab, server, ready, progress, old)
+
+
+def _reboot_by_bmc(lab: Lab, server: Server, progress: Progress, hard: bool) -> str:
+    """The same where a reboot ends QEMU, and the BMC starts another."""
+    _running(lab, server)
+    access.hang_up(lab, server)
+    with progress.part(f"{server.name}: restarts"):
+        if hard:
+            bmcs.switch_on(lab, server, "ForceRestart")
+        else:
+            starts = bmcs.ask(lab, server, do="state")["starts"]
+            _reboot_from_inside(lab, server)
+            limit = seconds("shutdown")
+            bmcs.ask(lab, server, do="started", count=starts + 1, timeout=limit)
+    return wait_booted(lab, server, progress)
+
+
+def _reboot_from_inside(lab: Lab, server: Server) -> None:
+    done = access.run(lab, server, ["systemctl", "reboot"])
+    # 255: the connection ended first, as it may
+    if done.returncode not in (0, 255):
+        raise SriovctlError(f"{server.name} does not reboot: {done.stderr.strip()}")
 
 
 def press(name: str, server: Server, order: str, graceful: bool, progress: Progress) -> None:
@@ -138,7 +165,9 @@ def press(name: str, server: Server, order: str, graceful: bool, progress: Progr
             progress.say(f"{server.name} is off already")
         elif graceful:
             with progress.part(f"{server.name}: shuts down"):
-                _shut_down(server, folder, process)
+                _shut_down(lab, server, process)
+        elif lab.has_bmc(server):
+            bmcs.ask(lab, server, do="power", action="ForceOff", timeout=seconds("stop"))
         else:
             access.hang_up(lab, server)
             process.end()
@@ -156,11 +185,15 @@ def _running(lab: Lab, server: Server) -> machine.Process:
     return process
 
 
-def _shut_down(server: Server, folder: Path, process: machine.Process) -> None:
+def _shut_down(lab: Lab, server: Server, process: machine.Process) -> None:
+    folder = lab.server_folder(server)
     descriptor = os.pidfd_open(process.pid)
     try:
-        with machine.Monitor(folder) as monitor:
-            monitor.command("system_powerdown")
+        if lab.has_bmc(server):
+            bmcs.ask(lab, server, do="power", action="GracefulShutdown")
+        else:
+            with machine.Monitor(folder) as monitor:
+                monitor.command("system_powerdown")
         limit = seconds("shutdown")
         if not machine.ended(descriptor, limit):
             raise SriovctlError(

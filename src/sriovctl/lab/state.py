@@ -55,6 +55,11 @@ class Lab:
     reason: str
     image: str
     ssh_ports: dict[str, int]
+    #: what the KVM hosts' BMCs are, idrac8 or idrac9; None where they have none
+    personality: str | None = None
+    #: server → port of its BMC's Redfish, and of its racadm shell
+    redfish_ports: dict[str, int] = field(default_factory=dict)
+    racadm_ports: dict[str, int] = field(default_factory=dict)
     #: "server-2/em1", "switch-1" or "interlink": what is cut now
     cuts: tuple[str, ...] = field(default=())
 
@@ -87,6 +92,10 @@ class Lab:
                 return server
         known = ", ".join(server.name for server in self.servers)
         raise UsageError(f"lab {self.name} has no server {name!r}", mend=f"name one of {known}")
+
+    def has_bmc(self, server: Server) -> bool:
+        """Whether a BMC owns the server's power and BIOS: no server's, or every KVM host's."""
+        return server.name in self.redfish_ports
 
     def with_cuts(self, cuts: set[str]) -> Lab:
         return replace(self, cuts=tuple(sorted(cuts)))

@@ -10,7 +10,7 @@ from sriovctl.errors import UsageError
 DEFAULTS = {
     "build": 1200.0,  # the image, from the archive
     "kvm": 15.0,  # a tiny machine that proves hardware KVM
-    "start": 20.0,  # QEMU answers its monitor
+    "start": 20.0,  # QEMU answers its monitor, a BMC answers
     "boot": 300.0,  # power on until ssh answers; 30 s seen emulated
     "settle": 300.0,  # until systemd has finished starting
     "stop": 20.0,  # QEMU is gone after it was told to go

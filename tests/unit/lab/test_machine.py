@@ -8,14 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from sriovctl.lab import firmware
 from sriovctl.lab.accelerator import Accelerator
+from sriovctl.lab.firmware import Firmware
 from sriovctl.lab.layout import Server
 from sriovctl.lab.machine import Process, command_line, console_tail, running
 
 EMULATED = Accelerator("tcg", "for the test")
 
 
-def words(server: Server, accelerator: Accelerator = EMULATED) -> list[str]:
+def words(
+    server: Server,
+    accelerator: Accelerator = EMULATED,
+    switches: Firmware | None = None,
+    has_bmc: bool = False,
+) -> list[str]:
     return command_line(
         server,
         Path("/run/l/server"),
@@ -25,6 +32,8 @@ def words(server: Server, accelerator: Accelerator = EMULATED) -> list[str]:
         ssh_port=2222,
         taps={"em1": 7, "em2": 8},
         credentials={"system.hostname": Path("/run/l/c/system.hostname")},
+        firmware=switches or firmware.everything(server),
+        has_bmc=has_bmc,
     )
 
 
@@ -54,6 +63,32 @@ def test_each_card_has_its_own_root_port_and_tap() -> None:
     assert "igb,bus=rp2,netdev=em2,mac=52:54:00:00:03:02,romfile=" in devices
     assert sum(device.startswith("pcie-root-port,") for device in devices) == 2
     assert {"tap,id=em1,fd=7", "tap,id=em2,fd=8"} <= set(values(line, "-netdev"))
+
+
+@pytest.mark.parametrize("accelerator", [EMULATED, Accelerator("kvm", "it ran")])
+def test_virtualization_off_takes_processor_flag_and_iommu(accelerator: Accelerator) -> None:
+    line = words(Server(2), accelerator, Firmware(False, frozenset({"em1", "em2"})))
+    (processor,) = values(line, "-cpu")
+    assert {"-svm", "-vmx"} <= set(processor.split(","))
+    assert not [device for device in values(line, "-device") if "iommu" in device]
+
+
+def test_port_without_sriov_is_on_a_conventional_bus_in_the_same_place() -> None:
+    with_both, with_one = (
+        values(words(Server(2), switches=Firmware(True, frozenset(ports))), "-device")
+        for ports in (("em1", "em2"), ("em2",))
+    )
+    assert "pci-bridge,id=rp1,bus=pcie.0,chassis_nr=1,shpc=off" in with_one
+    assert "igb,bus=rp1,addr=0,netdev=em1,mac=52:54:00:00:02:01,romfile=" in with_one
+    differ = [pair for pair in zip(with_both, with_one, strict=True) if pair[0] != pair[1]]
+    assert [len({word.split(",")[0] for word in pair}) for pair in differ] == [2, 1]
+
+
+def test_bmc_hears_of_reboots() -> None:
+    line = words(Server(2), has_bmc=True)
+    assert values(line, "-action") == ["reboot=shutdown"]
+    assert "unix:/run/l/server/events.sock,server=on,wait=off" in values(line, "-qmp")
+    assert "-action" not in words(Server(2))
 
 
 def test_peer_has_plain_cards() -> None:

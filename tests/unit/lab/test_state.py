@@ -21,12 +21,14 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_is_saved_is_found(root: Path) -> None:
-    lab = Lab("l", (1, 2), "tcg", "why", "/i", {"server-1": 1, "server-2": 2}, ("switch-1",))
+    ports = {"server-1": 1, "server-2": 2}
+    lab = Lab("l", (1, 2), "tcg", "why", "/i", ports, "idrac9", {"server-2": 3}, cuts=("switch-1",))
     (root / "l").mkdir()
     lab.save()
     assert state.find("l") == lab
     assert state.lab_names() == ["l"]
     assert [server.name for server in lab.servers] == ["server-1", "server-2"]
+    assert [server.name for server in lab.servers if lab.has_bmc(server)] == ["server-2"]
 
 
 def test_unknown_lab_names_those_that_are_up(root: Path) -> None:

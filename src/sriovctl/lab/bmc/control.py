@@ -2,7 +2,8 @@
 
 One JSON object a line over a unix socket, one answer a line: ``{"do": "state"}``,
 ``{"do": "fault", "name": "lifecycle", "value": "busy"}``, ``{"do": "certificate"}``,
-``{"do": "host-key"}``.
+``{"do": "host-key"}``, ``{"do": "power", "action": "ForceOff"}``; ``{"do": "started", "count": 2}``
+is answered when the server has been started so many times.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from sriovctl.errors import HostError, SriovctlError, UsageError
+from sriovctl.lab.bmc.controller import Action
+from sriovctl.lab.bmc.messages import RefusedError
 from sriovctl.lab.bmc.server import BMC
 
 TIMEOUT = 10.0
-"""Seconds that :func:`ask` waits for an answer."""
+"""Seconds that :func:`ask` waits for an answer unless told otherwise."""
 
 
 async def state(bmc: BMC) -> dict[str, Any]:
@@ -35,6 +38,7 @@ async def state(bmc: BMC) -> dict[str, Any]:
         "certificate": bmc.certificate.fingerprint,
         "host_key": bmc.host_key.get_fingerprint(),
         "power": await controller.power(),
+        "starts": controller.starts,
         "current": controller.bios.current,
         "pending": controller.bios.pending,
         "jobs": [
@@ -49,6 +53,7 @@ async def carry_out(bmc: BMC, order: dict[str, Any]) -> dict[str, Any]:
     """Do what one line asks, and give the state after it.
 
     :raises UsageError: it asks for what there is not
+    :raises RefusedError: the server has that power state already, or the fault ``reset_refused``
     """
     match order:
         case {"do": "state"}:
@@ -59,10 +64,14 @@ async def carry_out(bmc: BMC, order: dict[str, Any]) -> dict[str, Any]:
             bmc.new_certificate()
         case {"do": "host-key"}:
             await bmc.new_host_key()
+        case {"do": "power", "action": str(action)}:
+            await bmc.controller.reset(Action(action))
+        case {"do": "started", "count": int(count)}:
+            await bmc.controller.wait_starts(count)
         case _:
             raise UsageError(
                 f"the BMC's control does not know {order!r}",
-                mend="do is one of state, fault, certificate, host-key",
+                mend="do is one of state, fault, certificate, host-key, power, started",
             )
     return await state(bmc)
 
@@ -76,7 +85,7 @@ async def control(bmc: BMC, path: Path) -> AsyncIterator[None]:
             try:
                 order = json.loads(line)
                 answer: dict[str, Any] = {"ok": await carry_out(bmc, order)}
-            except (SriovctlError, ValueError) as error:
+            except (SriovctlError, RefusedError, ValueError) as error:
                 answer = {"error": str(error)}
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
@@ -92,16 +101,17 @@ async def control(bmc: BMC, path: Path) -> AsyncIterator[None]:
         path.unlink(missing_ok=True)
 
 
-def ask(path: Path, **order: Any) -> dict[str, Any]:
+def ask(path: Path, *, timeout: float = TIMEOUT, **order: Any) -> dict[str, Any]:
     """Ask a BMC's control; ``ask(path, do="fault", name="drop", value=1)``.
 
+    :param timeout: seconds
     :returns: the state after it
-    :raises HostError: nobody answers there
+    :raises HostError: nobody answers there, or not in time
     :raises UsageError: it asks for what there is not
     """
     try:
         with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(TIMEOUT)
+            line.settimeout(timeout)
             line.connect(str(path))
             line.sendall(json.dumps(order).encode() + b"\n")
             with line.makefile("r", encoding="utf-8") as lines:

@@ -107,6 +107,12 @@ class Controller:
         await self._errands.stop()
         await self._power.stop()
 
+    def restore(self, values: Mapping[str, str]) -> None:
+        """Take over the values that the machine last started with, as its chassis got them."""
+        for name, text in values.items():
+            target, _, attribute = name.rpartition("#")
+            self.devices[target or BIOS_TARGET].restore(attribute, text)
+
     # settings and jobs
 
     def device(self, target: str) -> Settings:
@@ -196,6 +202,15 @@ class Controller:
     async def power(self) -> PowerState:
         """On from the moment it is switched on, not only when its system runs."""
         return await self._power.state()
+
+    @property
+    def starts(self) -> int:
+        """So many times this BMC has started the machine."""
+        return self._power.starts
+
+    async def wait_starts(self, count: int) -> None:
+        """Wait until it has started the machine so many times."""
+        await self._power.wait_starts(count)
 
     async def reset(self, action: Action) -> None:
         """Do it, or begin to; :meth:`power` and the jobs tell how it went.

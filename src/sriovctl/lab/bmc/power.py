@@ -73,6 +73,9 @@ class Power:
         """The machine runs: a power button pressed earlier would be overheard."""
         self._hand = asyncio.Lock()
         """Held while the machine is switched."""
+        self.starts = 0
+        """So many times the machine was started."""
+        self._start_counted = asyncio.Condition()
 
     async def start(self) -> None:
         """Take over a machine that may run already."""
@@ -89,6 +92,11 @@ class Power:
     async def state(self) -> PowerState:
         """On from the moment it is switched on, not only when the machine runs."""
         return "on" if self._posting else await self._chassis.power()
+
+    async def wait_starts(self, count: int) -> None:
+        """Wait until the machine was started so many times."""
+        async with self._start_counted:
+            await self._start_counted.wait_for(lambda: self.starts >= count)
 
     def on(self, rest: float = 0.0) -> None:
         """Begin a life.
@@ -178,3 +186,6 @@ class Power:
     async def _start_machine(self, values: Mapping[str, str]) -> None:
         async with self._hand:
             await self._chassis.power_on(values)
+        async with self._start_counted:
+            self.starts += 1
+            self._start_counted.notify_all()

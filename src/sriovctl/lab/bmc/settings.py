@@ -88,6 +88,10 @@ class Settings:
                 self.current[name] = value
         self.pending.clear()
 
+    def restore(self, name: str, text: str) -> None:
+        """Set a current value as :meth:`switches` gave it."""
+        self.current[name] = int(text) if self.attributes[name].kind == "Integer" else text
+
     def switches(self) -> dict[str, str]:
         """Current values as texts, passwords left out: what the machine boots with."""
         return {
