@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from sriovctl.names import vf_indices
 from sriovctl.rack import Host, Port, Rack, pool_name, port_identity, wishes
+from sriovctl.rackbond import faults_of_bond
 
 Place = tuple[str | int, ...]
 """Keys and list places from the top of the file down."""
@@ -162,6 +163,8 @@ def _vms(rack: Rack, owners: dict[str, str]) -> Iterator[Wrong]:
                 yield where, str(error)
                 continue
             yield from _legs(rack, vm, index, legs)
+            yield from _macs(rack, vm, index, legs)
+            yield from _bond(rack, vm, index, legs)
             for leg in dict.fromkeys(legs):
                 port = rack.hosts[host_name].pfs.get(leg)
                 if port is None or pool_name(leg, port) is None:
@@ -198,3 +201,42 @@ def _legs(rack: Rack, vm: str, index: int, legs: list[str]) -> Iterator[Wrong]:
         elif pool_name(leg, ports[leg]) is None:
             why = "is to have 0 VFs" if ports[leg].vfs == 0 else "has no pool (pool: false)"
             yield where, f"{vm} takes a VF of {leg}, which {why}"
+
+
+def _macs(rack: Rack, vm: str, index: int, legs: list[str]) -> Iterator[Wrong]:
+    where = ("vms", vm, "pairs", index)
+    pair = rack.vms[vm].pairs[index]
+    written = [pair.mac[leg] for leg in legs if leg in pair.mac]
+    if pair.macs == "shared" and len(set(written)) > 1:
+        yield (*where, "macs"), "shared is one address for both legs; mac has two"
+    if pair.macs in ("active", "open") and len(set(written)) < len(written):
+        yield (*where, "macs"), f"{pair.macs} is an address for each leg; mac has one for both"
+    ports = rack.hosts[rack.host_of(vm)].pfs
+    for leg in (leg for leg in legs if leg in ports and pair.macs == "open"):
+        checked = [vf for vf, wish in wishes(ports[leg]).items() if wish.get("spoofchk") == "on"]
+        if checked:
+            yield (
+                (*where, "macs"),
+                f"open is spoofchk off on all VFs of {leg}, as libvirt picks the one that {vm} "
+                f"gets; VF {checked[0]} is to have it on",
+            )
+
+
+def _bond(rack: Rack, vm: str, index: int, legs: list[str]) -> Iterator[Wrong]:
+    where = ("vms", vm, "pairs", index)
+    pairs = rack.vms[vm].pairs
+    pair = pairs[index]
+    for leg in pair.slot:
+        if leg not in legs:
+            yield (
+                (*where, "slot", leg),
+                f"{leg} is no leg of this pair; its legs: {', '.join(legs)}",
+            )
+    if pair.slot and len(set(pair.slot.values())) < len(legs):
+        yield (*where, "slot"), "a slot of its own for each leg, or for none"
+    name = pair.bond.name_in(index)
+    if name in [other.bond.name_in(place) for place, other in enumerate(pairs[:index])]:
+        yield (*where, "bond", "name"), f"{vm} has a bond {name!r} already"
+    alike = rack.policy_of(vm, index) == "shared" and len(legs) > 1 and not pair.slot
+    for key, message in faults_of_bond(pair.bond, legs, alike):
+        yield (*where, "bond", key), message

@@ -63,11 +63,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}? " if close else ""
 
 
+_LISTS = ("pairs", "legs", "switches", "bios", "arp_ip_targets", "address", "dns")
+"""Keys with a list; a number under another key is the key of a mapping."""
+
+
 def spoken(place: Place) -> str:
     """A place as a path: ``hosts.server-2.pfs.em1``, ``pairs[0]``, odd names in quotes."""
     path = ""
     for key in place:
-        if isinstance(key, int) and path.endswith(("pairs", "legs", "switches", "bios")):
+        if isinstance(key, int) and path.endswith(_LISTS):
             path += f"[{key}]"
         else:
             text = str(key)

@@ -32,6 +32,7 @@ from sriovctl.names import (
     vf_indices,
 )
 from sriovctl.rackbmc import BMC
+from sriovctl.rackbond import GuestBond, MacPolicy
 from sriovctl.wanted import HostWant, NicWant, PFWant, VFWant, VMWant
 from sriovctl.written import Written
 
@@ -142,7 +143,21 @@ class Pair(Written):
     mac: Annotated[dict[PortName, Mac], WrapValidator(_no_twins)] = Field(
         default_factory=dict, description="by leg; derived from rack, VM and leg if left out"
     )
+    macs: MacPolicy | None = Field(
+        None,
+        description="shared: one address for both legs; active: one each, the guest's bond with "
+        "fail_over_mac=active; open: one each, and the guest may send from any address. shared "
+        "where mac says so, else active, if left out",
+    )
     vlan: Vlan = Field(0, description="VLAN of both VFs, 0 for none")
+    slot: Annotated[dict[PortName, Pci], WrapValidator(_no_twins)] = Field(
+        default_factory=dict,
+        description="the card's PCI address as the guest sees it, by leg; for guest-config where "
+        "both legs share one address",
+    )
+    bond: GuestBond = Field(
+        default_factory=GuestBond, description="the bond inside the guest, for guest-config"
+    )
 
 
 class Guest(Written):
@@ -223,15 +238,31 @@ class Rack(Written):
             return list(ports)
         return list(legs)
 
+    def policy_of(self, vm: str, pair: int) -> MacPolicy:
+        """The MAC policy of a VM's pair: as written, or as its written addresses have it."""
+        written = self.vms[vm].pairs[pair]
+        if written.macs is not None:
+            return written.macs
+        one = len(written.mac) == 2 and len(set(written.mac.values())) == 1
+        return "shared" if one else "active"
+
     def mac_of(self, vm: str, pair: int, leg: str) -> str:
         """The MAC address of a VM's VF: as written, or derived and so the same each time.
 
         Derived: ``02`` (locally administered, unicast) and the first five bytes of
         SHA-256(rack, VM, pair, leg). One in 2^40 for two to fall together; that is refused.
+        Where both legs share one, it is that of the first, so that a change of policy leaves the
+        card of the first leg alone.
+
+        :raises ValueError: as :meth:`legs_of`, for a shared address
         """
-        written = self.vms[vm].pairs[pair].mac.get(leg)
-        if written is not None:
-            return written
+        known = self.vms[vm].pairs[pair].mac
+        if leg in known:
+            return known[leg]
+        if self.policy_of(vm, pair) == "shared":
+            if known:
+                return next(iter(known.values()))
+            leg = self.legs_of(vm, pair)[0]
         digest = hashlib.sha256("\0".join((self.rack, vm, str(pair), leg)).encode()).hexdigest()
         return ":".join(["02", *(digest[i : i + 2] for i in range(0, 10, 2))])
 
@@ -244,16 +275,36 @@ class Rack(Written):
         :raises ValueError: as :meth:`host_of` and :meth:`legs_of`
         """
         written = self.hosts[host]
+        of_policies = self._of_policies(host)
         return HostWant(
             rack=self.rack,
             name=host,
-            pfs=tuple(_pf_want(name, port) for name, port in written.pfs.items()),
+            pfs=tuple(
+                _pf_want(name, port, of_policies.get(name, {}))
+                for name, port in written.pfs.items()
+            ),
             vms=tuple(
                 self._vm_want(vm, host, folder) for vm in self.vms if self.host_of(vm) == host
             ),
             bmc=None if written.bmc is None else written.bmc.want(folder),
             reboot=written.reboot == "allowed",
         )
+
+    def _of_policies(self, host: str) -> dict[str, dict[str, Any]]:
+        """What the written MAC policies of pairs want of all VFs of a PF, by PF.
+
+        All, since which VF a VM gets is libvirt's choice; so one pair that is ``open`` opens them
+        for every VM there.
+        """
+        wanted: dict[str, dict[str, Any]] = {}
+        for vm in (vm for vm in self.vms if self.host_of(vm) == host):
+            for index, pair in enumerate(self.vms[vm].pairs):
+                for leg in self.legs_of(vm, index) if pair.macs else ():
+                    if pair.macs == "open":
+                        wanted[leg] = _OPEN_VF
+                    else:
+                        wanted.setdefault(leg, _CHECKED_VF)
+        return wanted
 
     def _vm_want(self, vm: str, host: str, folder: Path) -> VMWant:
         guest = self.vms[vm]
@@ -263,6 +314,7 @@ class Rack(Written):
                 leg=leg,
                 pool=pool_name(leg, self.hosts[host].pfs[leg]) or "",
                 mac=self.mac_of(vm, index, leg),
+                macs=self.policy_of(vm, index),
                 vlan=pair.vlan,
             )
             for index, pair in enumerate(guest.pairs)
@@ -316,9 +368,18 @@ def port_identity(
     return "name", port.pci, port.mac
 
 
-def _pf_want(name: str, port: Port) -> PFWant:
+_OPEN_VF: dict[str, Any] = {"spoofchk": "off", "trust": "on"}
+"""What lets a guest send from another address than its VF's. Most drivers need both: without trust
+they refuse the change of an address that was set from the PF (igb_set_vf_mac_addr and its like)."""
+_CHECKED_VF: dict[str, Any] = {"spoofchk": "on"}
+
+
+def _pf_want(name: str, port: Port, of_policies: dict[str, Any]) -> PFWant:
     by, pci, mac = port_identity(name, port)
-    vf = tuple(VFWant(index=index, **wish) for index, wish in wishes(port).items())
+    wanted = wishes(port)
+    if of_policies:
+        wanted = {index: of_policies | wanted.get(index, {}) for index in range(port.vfs)}
+    vf = tuple(VFWant(index=index, **wish) for index, wish in wanted.items())
     on_host = any(wish.driver == "network" for wish in vf)
     return PFWant(
         name=name,

@@ -56,6 +56,8 @@ class NicWant(Frozen):
     """``PFWant.name``."""
     pool: str
     mac: str
+    macs: Literal["shared", "active", "open"] = "active"
+    """How its pair's addresses are shared; ``open``: the guest may send from any."""
     vlan: int = 0
 
 

@@ -75,7 +75,13 @@ bmcs = st.fixed_dictionaries(
     },
 )
 legs = st.sampled_from(["em1", "em2", "0000:01:00.0"])
-pairs = st.fixed_dictionaries({}, optional={"legs": st.lists(legs, min_size=1, max_size=2)})
+pairs = st.fixed_dictionaries(
+    {},
+    optional={
+        "legs": st.lists(legs, min_size=1, max_size=2),
+        "macs": st.sampled_from(["shared", "active", "open"]),
+    },
+)
 guests = st.none() | st.fixed_dictionaries(
     {},
     optional={
@@ -159,7 +165,10 @@ def test_what_a_sound_rack_wants(written: Any) -> None:
     wants = [rack.want(host, Path()) for host in rack.hosts]
     assert wants == [rack.want(host, Path()) for host in rack.hosts]
     nics = [nic for want in wants for vm in want.vms for nic in vm.nics]
-    assert len({nic.mac for nic in nics}) == len(nics)
+    owners = {(vm.name, nic.pair, nic.mac) for want in wants for vm in want.vms for nic in vm.nics}
+    assert len({nic.mac for nic in nics}) == len(owners)
+    own = [nic.mac for nic in nics if nic.macs != "shared"]
+    assert len(set(own)) == len(own)
     for want in wants:
         pools = [pf.pool for pf in want.pfs if pf.pool is not None]
         assert len(set(pools)) == len(pools)

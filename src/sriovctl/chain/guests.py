@@ -25,6 +25,7 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
         vm = have.vm_named(vm_want.name)
         problems = _problems(vm_want, vm, want, have, taken)
         result.findings += problems
+        result.findings += _any_address(vm_want)
         if not any(f.severity is Severity.ERROR for f in problems):
             _one_vm(want, vm_want, vm, have, result)
     if (result.build or result.release) and (problem := _no_libvirt(have)):
@@ -277,6 +278,24 @@ def _problems(
             )
         )
     return problems
+
+
+def _any_address(vm_want: VMWant) -> list[Finding]:
+    """The warning about a pair with the MAC policy ``open``."""
+    legs = ", ".join(dict.fromkeys(nic.leg for nic in vm_want.nics if nic.macs == "open"))
+    if not legs:
+        return []
+    return [
+        Finding(
+            severity=Severity.WARNING,
+            link="guests",
+            about=vm_want.name,
+            found=f"its pair is macs: open: all VFs of {legs} are without spoof check",
+            means=f"{vm_want.name} may send from any MAC address, and so may every other VM with a "
+            "VF of these ports, as libvirt picks which VF a VM gets",
+            mend="macs: shared, or macs: active with fail_over_mac=active in the guest's bond",
+        )
+    ]
 
 
 def _too_few_vfs(want: HostWant, have: HostState) -> list[Finding]:

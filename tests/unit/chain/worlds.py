@@ -269,5 +269,7 @@ def changes(draw: st.DrawFn) -> tuple[HostWant, HostState]:
             nics = [nic.model_copy(update={"vlan": vlan}) for nic in nics]
         if draw(st.booleans()) and nics:
             nics[-1] = nics[-1].model_copy(update={"mac": f"02:33:00:00:00:{len(vms):02x}"})
+        if draw(st.booleans()):
+            nics = [nic.model_copy(update={"mac": nics[0].mac}) for nic in nics]
         vms.append(vm_want.model_copy(update={"nics": tuple(nics)}))
     return first.model_copy(update={"vms": tuple(vms)}), model.state
