@@ -41,7 +41,7 @@ def plan(want: HostWant, have: HostState, bmc: FirmwareState | None = None) -> P
     if due is None:
         steps = [step for part in reversed(plans) for step in part.release]
         steps += [step for part in plans for step in part.build]
-        steps += restart.come_back(have)
+        steps += restart.come_back(want, have)
         stages += [Stage(title="VFs, pools and VMs", steps=tuple(steps))] if steps else []
     else:
         staged = tuple(plans[0].build)

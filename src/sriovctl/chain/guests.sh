@@ -122,8 +122,9 @@ no_autostart_vm() { # UUID
     virsh_quietly autostart --domain "$1" --disable
 }
 
+# After a boot libvirt may be starting it by itself, and then refuses.
 start_vm() { # UUID
-    vm_is_running "$1" || virsh_quietly start --domain "$1"
+    vm_is_running "$1" || virsh_quietly start --domain "$1" || vm_is_running "$1"
 }
 
 # Undo of a start that this very run made: the guest has nothing to lose yet.

@@ -106,11 +106,15 @@ def findings(have: HostState, restart: Restart) -> list[Finding]:
     return found
 
 
-def come_back(have: HostState) -> list[Step]:
-    """VMs that ran before a restart are started again, and the note of them goes away."""
+def come_back(want: HostWant, have: HostState) -> list[Step]:
+    """VMs that ran before a restart are started again, and the note of them goes away.
+
+    Those that the rack file wants to run are started by link *guests* before.
+    """
     if NOTE not in have.files:
         return []
     noted = _noted(have)
+    to_run = {vm.name for vm in want.vms if vm.running}
     steps = [
         Step(
             link="guests",
@@ -121,7 +125,7 @@ def come_back(have: HostState) -> list[Step]:
             undo=command("power_off_vm", vm.uuid or vm.name),
         )
         for vm in have.vms
-        if (vm.uuid or vm.name) in noted and not vm.running
+        if (vm.uuid or vm.name) in noted and not vm.running and vm.name not in to_run
     ]
     steps.append(
         Step(

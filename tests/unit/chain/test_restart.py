@@ -141,11 +141,22 @@ def test_those_that_ran_run_again(state_of: list[tuple[bool, bool]], noted: bool
     assert model.state.vms == before.vms
     assert model.state.files == before.files
     model = HostModel(down)
-    model.apply(restart.come_back(down))
+    model.apply(restart.come_back(want(), down))
     ran = {vm.name for vm in before.vms if vm.running} | ({"early"} if noted else set())
     assert {vm.name for vm in model.state.vms if vm.running} == ran
     assert NOTE not in model.state.files
-    assert restart.come_back(model.state) == []
+    assert restart.come_back(want(), model.state) == []
+
+
+def test_a_vm_that_is_to_run_anyway_is_started_once() -> None:
+    wish = want()
+    wish = wish.model_copy(update={"vms": (wish.vms[0].model_copy(update={"running": True}),)})
+    have = host("intel_iommu=on", groups=9, files=with_default("intel_iommu=on"))
+    have = with_vms(have, running("VM-2", running=False), running("other", running=False))
+    note = {NOTE: "# note\nuuid-VM-2\nuuid-other\n"}
+    plan = chain.plan(wish, have.model_copy(update={"files": {**have.files, **note}}))
+    started = [step.title for step in plan.steps if ": start" in step.title]
+    assert started == ["VM VM-2: start", "VM other: start again"]
 
 
 def test_nobody_asked_no_firmware_is_planned() -> None:
