@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sriovctl.errors import HostError, SriovctlError, UsageError
+from sriovctl.errors import HostError, UsageError
 from sriovctl.lab import machine
 from sriovctl.lab.layout import Server
 from sriovctl.lab.state import Lab
@@ -28,7 +28,7 @@ def folder(lab: Lab, server: Server) -> Path:
 def start(lab: Lab, server: Server) -> None:
     """Start the server's BMC unless it runs, and wait until it answers. The server stays as it is.
 
-    :raises SriovctlError: it ended or does not answer; with what it said
+    :raises HostError: it ended or does not answer; with what it said
     """
     place = folder(lab, server)
     place.mkdir(mode=0o700, exist_ok=True)
@@ -49,7 +49,7 @@ def start(lab: Lab, server: Server) -> None:
         answers = bool(ready and child.stdout.readline())
     if not answers:
         process.end()
-        raise SriovctlError(
+        raise HostError(
             f"the BMC of {server.name} does not start:\n{log_tail(lab, server)}",
             "a bare server is switched on by its BMC",
             "is the extra installed? pip install 'sriovctl[lab]'",
@@ -116,6 +116,20 @@ def ask(lab: Lab, server: Server, **order: Any) -> dict[str, Any]:
             "its BMC has ended or hangs",
             f"sriovctl lab up --from bare --name {lab.name} starts it again",
         ) from None
+
+
+def set_fault(lab: Lab, server: Server, name: str, value: str) -> dict[str, Any]:
+    """Make something go wrong with a server's BMC, or right again.
+
+    :param value: as typed: ``busy``, ``3``, ``true``
+    :returns: the state after it
+    :raises UsageError: there is no such fault, or the value is none of its
+    """
+    try:
+        given = json.loads(value)
+    except ValueError:
+        given = value
+    return ask(lab, server, do="fault", name=name, value=given)
 
 
 def switch_on(lab: Lab, server: Server, action: str) -> None:

@@ -77,6 +77,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--graceful", action="store_true", help="with off: ask the server to shut down"
     )
 
+    bmc = command("bmc", _bmc, "what a server's BMC holds, and faults on demand")
+    bmc.add_argument("server")
+    bmc.add_argument("do", choices=("state", "fault", "certificate", "host-key"))
+    bmc.add_argument(
+        "fault", nargs="*", metavar="NAME VALUE", help="with fault: docs/lab-bmc.md lists them"
+    )
+
     command("ssh-config", _ssh_config, "print the path of the lab's ssh configuration")
 
     execute = command("exec", _exec, "run a command inside a VM, by its guest agent")
@@ -130,6 +137,8 @@ def _up(arguments: argparse.Namespace) -> int:
     )
     name = "" if lab.name == "lab" else f" --name {lab.name}"
     first = lab.servers[0].name
+    if lab.personality:
+        _write(f"its BMCs, as a rack file takes them: {lab.folder}/bmc.json")
     _write(
         f"lab {lab.name} is up: {', '.join(server.name for server in lab.servers)}\n"
         f"  look around   sriovctl lab ssh{name} {first}\n"
@@ -198,6 +207,28 @@ def _power(arguments: argparse.Namespace) -> int:
     lab = _load(arguments)
     server = lab.server(arguments.server)
     power.press(lab.name, server, arguments.order, arguments.graceful, progress.to_stderr())
+    return 0
+
+
+def _bmc(arguments: argparse.Namespace) -> int:
+    import json
+
+    from sriovctl.errors import UsageError
+    from sriovctl.lab import bmcs
+
+    lab = _load(arguments)
+    server = lab.server(arguments.server)
+    if len(arguments.fault) != (2 if arguments.do == "fault" else 0):
+        raise UsageError(
+            f"{arguments.do} was given {len(arguments.fault)} words",
+            "fault takes a name and a value, the others nothing",
+            f"sriovctl lab bmc {arguments.server} fault lifecycle busy",
+        )
+    if arguments.fault:
+        said = bmcs.set_fault(lab, server, *arguments.fault)
+    else:
+        said = bmcs.ask(lab, server, do=arguments.do)
+    _write(json.dumps(said, indent=2))
     return 0
 
 

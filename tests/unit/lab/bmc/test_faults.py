@@ -131,3 +131,16 @@ def test_control_sets_faults_and_looks_inside(start: Start) -> None:
             ask(peer.control, **order)
     with pytest.raises(HostError):
         ask(peer.control.with_name("nobody"), do="state")
+
+
+def test_control_switches_the_server_and_waits_for_it(start: Start) -> None:
+    peer = start(IDRAC8)
+    starts = ask(peer.control, do="state")["starts"]
+    ask(peer.control, do="power", action="ForceRestart")
+    assert ask(peer.control, do="started", count=starts + 1)["power"] == "on"
+    assert ask(peer.control, do="power", action="ForceOff")["power"] == "off"
+    for action in ("ForceOff", "Dance"):
+        with pytest.raises(UsageError, match=action if action == "Dance" else "PSU501"):
+            ask(peer.control, do="power", action=action)
+    with pytest.raises(HostError):
+        ask(peer.control, timeout=0.1, do="started", count=starts + 2)
