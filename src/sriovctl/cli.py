@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from sriovctl.errors import SriovctlError
 
@@ -35,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     _check(commands)
     _plan(commands)
     _apply(commands)
+    _trust(commands)
     _init(commands)
     _schema(commands)
     from sriovctl.lab.commands import add_parser
@@ -149,6 +151,35 @@ def _apply(commands: _Commands[argparse.ArgumentParser]) -> None:
     apply.set_defaults(run=_verb("apply"))
 
 
+def _trust(commands: _Commands[argparse.ArgumentParser]) -> None:
+    trust = commands.add_parser(
+        "trust",
+        help="are the BMCs the ones that were recorded?",
+        description="Shows the certificate and the ssh host key that each BMC shows now, whether "
+        "they are the recorded ones, and where to compare. Sends no password. Exit code 0: all is "
+        "known. 3: something is new, changed or not checked. Changes nothing without --write.",
+    )
+    trust.add_argument("rack", help="rack file")
+    _limit(trust)
+    trust.add_argument(
+        "--write",
+        action="store_true",
+        help="record what is new: fingerprints in the rack file, host keys in its known_hosts",
+    )
+    trust.add_argument(
+        "--replace", action="store_true", help="with --write: also what is not as recorded"
+    )
+    trust.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=10,
+        metavar="S",
+        help="how long to wait for a connection, and for an answer (default: 10)",
+    )
+    _json(trust)
+    trust.set_defaults(run=_verb("trust", "trust"))
+
+
 def _init(commands: _Commands[argparse.ArgumentParser]) -> None:
     init = commands.add_parser(
         "init",
@@ -189,13 +220,11 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _verb(name: str) -> Callable[[argparse.Namespace], int]:
-    """A function of :mod:`sriovctl.verbs`, which is imported only when it is called."""
+def _verb(name: str, module: str = "verbs") -> Callable[[argparse.Namespace], int]:
+    """A function of a module of sriovctl, which is imported only when it is called."""
 
     def run(arguments: argparse.Namespace) -> int:
-        from sriovctl import verbs
-
-        code: int = getattr(verbs, name)(arguments)
+        code: int = getattr(import_module(f"sriovctl.{module}"), name)(arguments)
         return code
 
     return run

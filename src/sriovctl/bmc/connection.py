@@ -17,7 +17,7 @@ from sushy.connector import Connector
 from sriovctl.bmc.codes import BUSY, meaning
 from sriovctl.bmc.door import LostAnswerError, NoAnswerError, Patience, RefusedError
 from sriovctl.bmc.secrets import Secret
-from sriovctl.bmc.trust import Pinned, TlsTrust
+from sriovctl.bmc.trust import Pinned, TlsTrust, why_not_believed
 from sriovctl.errors import UnreachableError
 
 
@@ -131,13 +131,13 @@ class Connection(Connector):  # type: ignore[misc]
                 f"{self._where} shows another certificate than the recorded one: "
                 f"sha256 {match[2].replace(':', '')}, recorded {match[1].replace(':', '')}",
                 "the BMC got a new certificate, or somebody stands between; no password was sent",
-                "compare with the certificate's fingerprint in the BMC's own web page or at its "
-                "console, and only then record the new one",
+                "compare, and only then record the new one: sriovctl trust RACK --write --replace",
             )
         return UnreachableError(
             f"{self._where}: its certificate is not believed",
-            f"no password was sent ({_reason(text)})",
-            "record its fingerprint, or give the authority that signed it",
+            f"no password was sent ({why_not_believed(text)})",
+            "compare its fingerprint and record it: sriovctl trust RACK --write; or give the "
+            "authority that signed it",
         )
 
     def _refusal(self, error: said.HTTPError) -> Exception:
@@ -164,11 +164,6 @@ def _cut(response: requests.Response) -> bool:
     """Whether the body is shorter than was said; some firmware closes instead of telling."""
     length = response.headers.get("Content-Length", "")
     return length.isdecimal() and len(response.content) < int(length)
-
-
-def _reason(text: str) -> str:
-    match = re.search(r"certificate verify failed: ([^(]+)", text)
-    return match[1].strip() if match else "TLS failed"
 
 
 def messages(error: said.HTTPError) -> list[str]:

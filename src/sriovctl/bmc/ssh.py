@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import paramiko
 
+from sriovctl.bmc import knownhosts
 from sriovctl.bmc.door import LostAnswerError, Patience
 from sriovctl.bmc.secrets import Secret
 from sriovctl.errors import UnreachableError
@@ -27,6 +29,9 @@ OLD: Final = {
     "macs": ["hmac-sha1", "hmac-sha1-96", "hmac-md5", "hmac-md5-96"],
 }
 """Broken or weak, and all that an iDRAC 7 or 8 offers: only spoken where that is marked."""
+
+RSA: Final = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")}
+"""How a key of a kind may sign, the best first; other kinds sign in one way, by their own name."""
 
 LARGEST: Final = 4 * 1024 * 1024
 """Bytes of one answer; racadm's longest, all BIOS settings, is some 30 kB."""
@@ -57,18 +62,13 @@ def run(target: SshTarget, password: Secret, command: str, patience: Patience) -
 
     :returns: all it printed, raw
     :raises UnreachableError: no connection, an unknown or changed host key, no login
+    :raises UsageError: the file of known hosts cannot be read
     :raises LostAnswerError: the connection broke, or the time was up, before its end
     """
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
-    try:
-        client.load_host_keys(str(target.known_hosts))
-    except OSError as error:
-        raise UnreachableError(
-            f"the file of known hosts {target.known_hosts} cannot be read: {error.strerror}",
-            "without it no BMC is believed",
-            f"record the key of {target.entry} after you compared its fingerprint",
-        ) from None
+    for key in knownhosts.recorded(target.known_hosts, target.entry):
+        client.get_host_keys().add(target.entry, key.get_name(), key)
     try:
         _connect(client, target, password, patience)
         return _output(client, target, command, patience)
@@ -83,6 +83,13 @@ def _connect(
         plain = socket.create_connection((target.host, target.port), patience.connect)
         # paramiko sends in small pieces and leaves Nagle's algorithm on: 40 ms for each
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        known = list(client.get_host_keys().lookup(target.entry) or ())
+
+        def transport(*words: Any, **more: Any) -> paramiko.Transport:
+            made = paramiko.Transport(*words, **more)
+            _prefer(made, known)
+            return made
+
         client.connect(
             target.host,
             target.port,
@@ -97,14 +104,14 @@ def _connect(
             allow_agent=False,
             look_for_keys=False,
             disabled_algorithms=None if target.old_ciphers else OLD,
+            transport_factory=transport,
         )
     except paramiko.BadHostKeyException as error:
         raise UnreachableError(
             f"{target.entry} shows another ssh key than the recorded one: "
             f"{fingerprint(error.key)}, recorded {fingerprint(error.expected_key)}",
             "the BMC got a new key, or somebody stands between; no password was sent",
-            f"compare at the BMC's console; then ssh-keygen -f {target.known_hosts} -R "
-            f"'{target.entry}' and record the new one",
+            "compare, and only then record the new one: sriovctl trust RACK --write --replace",
         ) from None
     except paramiko.AuthenticationException:
         raise UnreachableError(
@@ -129,7 +136,7 @@ def _no_ssh(target: SshTarget, error: paramiko.SSHException) -> UnreachableError
         return UnreachableError(
             f"{target.entry} has no recorded ssh key in {target.known_hosts}",
             "nothing says that it is the right machine; no password was sent",
-            "record its key after you compared its fingerprint with the BMC's own",
+            "compare the fingerprint and record it: sriovctl trust RACK --write",
         )
     if "Incompatible ssh" in text or "no acceptable" in text.lower():
         return UnreachableError(
@@ -160,21 +167,32 @@ def _output(client: paramiko.SSHClient, target: SshTarget, command: str, patienc
     return output.decode("utf-8", "replace")
 
 
+def _prefer(transport: paramiko.Transport, kinds: Iterable[str]) -> None:
+    signatures = [name for kind in kinds for name in RSA.get(kind, (kind,))]
+    options = transport.get_security_options()
+    first = tuple(name for name in signatures if name in options.key_types)
+    options.key_types = (*first, *(name for name in options.key_types if name not in first))
+
+
 def fingerprint(key: paramiko.PKey) -> str:
     """As OpenSSH prints it: ``SHA256:…``."""
     digest = hashlib.sha256(key.asbytes()).digest()
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
-def host_key(host: str, port: int = 22, timeout: float = 10.0) -> paramiko.PKey:
+def host_key(
+    host: str, port: int = 22, timeout: float = 10.0, kinds: Iterable[str] = ()
+) -> paramiko.PKey:
     """The key that is shown there now, to record after a person compared it. It is not checked.
 
     :param timeout: seconds, for connecting and for the handshake each
+    :param kinds: of the recorded keys: one of these is asked for where there is a choice
     :raises UnreachableError: nobody speaks ssh there
     """
     try:
         with socket.create_connection((host, port), timeout) as plain:
             transport = paramiko.Transport(plain)
+            _prefer(transport, kinds)
             try:
                 transport.start_client(timeout=timeout)
                 return transport.get_remote_server_key()

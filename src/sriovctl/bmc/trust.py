@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import requests
 from requests.adapters import HTTPAdapter
 
 from sriovctl.errors import UnreachableError, UsageError
@@ -104,3 +106,29 @@ def certificate_fingerprint(host: str, port: int = 443, timeout: float = 10.0) -
     except OSError as error:
         raise UnreachableError(f"{host}:{port} does not answer to TLS: {error}") from None
     return hashlib.sha256(shown or b"").hexdigest()
+
+
+def disbelief(base: str, trust: TlsTrust, timeout: float = 10.0) -> str:
+    """Why the authorities do not vouch for who is there; empty where they do.
+
+    Nothing but a bare request is sent, no name and no password.
+
+    :param base: ``https://10.8.0.1``
+    :param timeout: seconds, for connecting and for the answer each
+    :raises UnreachableError: nobody answers
+    """
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            session.head(base, verify=trust.verify, timeout=timeout, allow_redirects=False)
+        except requests.exceptions.SSLError as error:
+            return why_not_believed(str(error))
+        except requests.RequestException as error:
+            raise UnreachableError(f"{base} does not answer: {type(error).__name__}") from None
+    return ""
+
+
+def why_not_believed(text: str) -> str:
+    """The reason in what TLS said."""
+    match = re.search(r"certificate verify failed: ([^(]+)", text)
+    return match[1].strip() if match else "TLS failed"
