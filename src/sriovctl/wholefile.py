@@ -27,7 +27,7 @@ def write(path: Path, data: bytes) -> None:
                 os.chown(partial, was.st_uid, was.st_gid)
                 Path(partial).chmod(was.st_mode & 0o7777)
             Path(partial).replace(place)
-        except OSError:
+        except BaseException:
             Path(partial).unlink()
             raise
     except OSError as error:

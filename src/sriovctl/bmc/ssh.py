@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from sriovctl.bmc import knownhosts
 from sriovctl.bmc.door import LostAnswerError, Patience
 from sriovctl.bmc.secrets import Secret
 from sriovctl.errors import UnreachableError
+
+# what paramiko logs, with a traceback where nobody asked to see any, it raises here too
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 OLD: Final = {
     "kex": [

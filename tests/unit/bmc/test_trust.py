@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from sriovctl.bmc.recognise import colons
 from sriovctl.lab.bmc.control import ask
 from sriovctl.lab.bmc.personality import IDRAC9
 from sriovctl.rackfile import wants
-from tests.unit.bmc.conftest import WANT, patience
+from tests.unit.bmc.conftest import WANT, in_background, patience
 from tests.unit.lab.bmc.conftest import Peer, Start
 
 
@@ -164,6 +167,35 @@ def test_nobody_there(room: Room, capsys: pytest.CaptureFixture[str]) -> None:
     assert "ssh key" in out
     room.trust("--write")
     assert room.trust()[0] == 1
+
+
+def test_somebody_who_speaks_neither(room: Room) -> None:
+    """In a process of its own: nothing but our words on its standard error, no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            for _ in range(2):
+                stranger, _ = server.accept()
+                stranger.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+                stranger.close()
+
+        room.write("known_hosts: known")
+        port, text = str(server.getsockname()[1]), room.path.read_text()
+        for was in (room.peer.bmc.https_port, room.peer.bmc.ssh_port):
+            text = text.replace(str(was), port)
+        room.path.write_text(text)
+        in_background(hang_up)
+        done = subprocess.run(
+            [sys.executable, "-m", "sriovctl.cli", "trust", str(room.path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    for line, what in zip(lines, ("TLS", "ssh"), strict=True):
+        assert f"127.0.0.1:{port} does not answer to {what}" in line
 
 
 def test_a_rack_without_a_bmc(room: Room) -> None:
