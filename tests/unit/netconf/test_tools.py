@@ -1,0 +1,263 @@
+"""The systems' own programs take the files, where they are here, and understand what is meant.
+
+ifcfg has none in Debian: its files are compared word by word in test_render.
+
+They are looked for on this machine, or in the Debian tree that ``SRIOVCTL_NET_TOOLS`` names (root
+only): ``mmdebstrap --variant=apt --include=netplan.io,network-manager,ifupdown,ifenslave,vlan,\
+bridge-utils,cloud-init,systemd trixie FOLDER``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sriovctl.netconf import File, System, render
+from tests.unit.netconf.cases import NETWORKS
+from tests.unit.netconf.reading import networkd_options, sections_of
+from tests.unit.netconf.test_render import REFUSED
+
+ROOT = os.environ.get("SRIOVCTL_NET_TOOLS", "")
+NETWORKD = "/usr/lib/systemd/systemd-networkd"
+TIMEOUT_S = 60
+
+
+class Tools:
+    """A folder that the tools see, and the way to run them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        """As seen from here."""
+        self.seen = "/" + str(folder.relative_to(ROOT or "/"))
+        """As seen by the tools."""
+
+    def need(self, name: str) -> list[str]:
+        """The words that run a tool; skips the test where it is not here."""
+        path = f"{ROOT}/usr/sbin:{ROOT}/usr/bin:{ROOT}/sbin:{ROOT}/bin" if ROOT else None
+        if shutil.which(name, path=path) is None:
+            pytest.skip(f"no {name} {'in ' + ROOT if ROOT else 'here'}")
+        return ["chroot", ROOT, name] if ROOT else [name]
+
+    def run(self, *words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words, input=text, capture_output=True, text=True, check=False, timeout=TIMEOUT_S
+        )
+
+    def put(self, files: tuple[File, ...]) -> None:
+        for file in files:
+            path = self.folder / file.path.lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(file.text)
+            path.chmod(file.mode)
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Iterator[Tools]:
+    if not ROOT:
+        yield Tools(tmp_path)
+        return
+    folder = Path(ROOT, "tmp", str(uuid.uuid4()))
+    folder.mkdir()
+    yield Tools(folder)
+    shutil.rmtree(folder)
+
+
+def cases(system: System) -> pytest.MarkDecorator:
+    names = [name for name in NETWORKS if (system, name) not in REFUSED]
+    return pytest.mark.parametrize("case", names)
+
+
+def files_of(case: str, system: System) -> tuple[File, ...]:
+    return render([NETWORKS[case]], system)[0]
+
+
+@cases("netplan")
+def test_netplan_makes_the_same_bond_for_networkd(tools: Tools, case: str) -> None:
+    netplan = tools.need("netplan")
+    tools.put(files_of(case, "netplan"))
+    done = tools.run(*netplan, "generate", "--root-dir", tools.seen)
+    assert done.returncode == 0, done.stderr
+    made = tuple(
+        File(path=str(path), text=path.read_text())
+        for path in (tools.folder / "run/systemd/network").iterdir()
+    )
+    assert networkd_options(made) == NETWORKS[case].bond.options
+    legs = [
+        file
+        for file in made
+        if dict(sections_of(file.text).get("Network", [])).get("Bond") == "bond0"
+    ]
+    assert len(legs) == (1 if NETWORKS[case].alike else len(NETWORKS[case].legs))
+
+
+def test_netplan_refuses_what_is_misspelt(tools: Tools) -> None:
+    """Else the test above would show nothing."""
+    netplan = tools.need("netplan")
+    (file,) = files_of("own addresses, dhcp", "netplan")
+    tools.put((file.model_copy(update={"text": file.text.replace("gratuitous", "gratuity")}),))
+    assert tools.run(*netplan, "generate", "--root-dir", tools.seen).returncode != 0
+
+
+@cases("networkmanager")
+def test_nmcli_reads_every_profile(tools: Tools, case: str) -> None:
+    nmcli = tools.need("nmcli")
+    profiles = [f for f in files_of(case, "networkmanager") if f.path.endswith(".nmconnection")]
+    for profile in profiles:
+        done = tools.run(
+            *nmcli, "--offline", "connection", "modify", "connection.autoconnect-priority", "7",
+            text=profile.text,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{profile.path}: {done.stderr}"
+        read, written = sections_of(done.stdout), sections_of(profile.text)
+        for section in written:
+            lost = _as_one_writes(written[section]) - _as_one_writes(read.get(section, []))
+            assert lost == set(), f"{profile.path} [{section}]"
+
+
+def _as_one_writes(keys: list[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Keys of a profile as every version of NetworkManager would write them."""
+    newer = {"controller": "master", "port-type": "slave-type"}
+    found = set()
+    for key, value in keys:
+        address, _, gateway = value.partition(",") if key.startswith("address") else (value, "", "")
+        found.add((newer.get(key, key), address.lower()))
+        if gateway:
+            found.add(("gateway", gateway))
+    return found
+
+
+def test_nmcli_refuses_what_cannot_be(tools: Tools) -> None:
+    nmcli = tools.need("nmcli")
+    files = files_of("own addresses, dhcp", "networkmanager")
+    (bond,) = (file for file in files if file.path.endswith("/bond0.nmconnection"))
+    done = tools.run(
+        *nmcli, "--offline", "connection", "modify", "connection.autoconnect-priority", "7",
+        text=bond.text.replace("active-backup", "802.3ad"),
+    )  # fmt: skip
+    assert done.returncode != 0
+
+
+@cases("ifupdown")
+def test_ifup_would_bring_it_up(tools: Tools, case: str) -> None:
+    ifup = tools.need("ifup")
+    tools.put(files_of(case, "ifupdown"))
+    network = NETWORKS[case]
+    interfaces = f"--interfaces={tools.seen}/etc/network/interfaces.d/bond0"
+    names = [*network.levels, *(leg.name for leg in network.legs)]
+    for name in names:
+        done = tools.run(*ifup, "--no-act", "--force", interfaces, name)
+        assert done.returncode == 0, done.stderr
+    done = tools.run(*tools.need("ifquery"), interfaces, "bond0")
+    said = dict(line.partition(": ")[::2] for line in done.stdout.splitlines())
+    for word, value in network.bond.options.items():
+        if word != "primary":
+            assert said[f"bond-{word.replace('_', '-')}"] == value.replace(",", " ")
+    for leg in network.legs:
+        done = tools.run(*tools.need("ifquery"), interfaces, leg.name)
+        assert "bond-master: bond0\n" in done.stdout
+        primary = network.bond.primary
+        assert (f"bond-primary: {primary}\n" in done.stdout) == (primary is not None)
+
+
+@cases("cloud-init")
+def test_cloud_inits_schema_takes_it(tools: Tools, case: str) -> None:
+    cloud_init = tools.need("cloud-init")
+    if "--schema-type" not in tools.run(*cloud_init, "schema", "--help").stdout:
+        pytest.skip("this cloud-init has no schema of network configuration (24.1 brought it)")
+    tools.put(files_of(case, "cloud-init"))
+    file = f"{tools.seen}/network-config"
+    done = tools.run(*cloud_init, "schema", "--schema-type", "network-config", "-c", file)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Valid schema" in done.stdout
+
+
+READ_BY_CLOUD_INIT = """
+import json, sys, yaml
+from cloudinit.net import network_state
+document = yaml.safe_load(open(sys.argv[1]))["network"]
+state = network_state.parse_net_config_data(document, skip_broken=False)
+print(json.dumps({i["name"]: i for i in state.iter_interfaces()}))
+"""
+
+
+@cases("cloud-init")
+def test_cloud_init_itself_reads_it(tools: Tools, case: str) -> None:
+    """As it does where the guest has no netplan: there, asking by ARP is what the warning says."""
+    tools.need("cloud-init")
+    network = NETWORKS[case]
+    tools.put(files_of(case, "cloud-init"))
+    done = tools.run(
+        *tools.need("python3"), "-c", READ_BY_CLOUD_INIT, f"{tools.seen}/network-config"
+    )
+    if network.bond.arp_ip_targets:
+        assert "KeyError: 'arp-ip-targets'" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    for leg in network.legs:
+        assert '"bond-master": "bond0"' in done.stdout
+        assert leg.name in done.stdout
+
+
+def said_by_networkd(tools: Tools, files: tuple[File, ...]) -> str:
+    """What systemd-networkd says of these files, in network and mount namespaces of its own."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("needs root and unshare")
+    if not Path(ROOT + NETWORKD).exists():
+        pytest.skip(f"no systemd-networkd {'in ' + ROOT if ROOT else 'here'}")
+    tools.put(files)
+    root = ROOT or "/"
+    script = """set -e
+mount --bind "$2" "$1/etc/systemd/network"
+mount -t proc proc "$1/proc"
+mount -t sysfs -o ro sysfs "$1/sys"
+mount -t tmpfs -o mode=755 tmpfs "$1/run"
+mkdir "$1/run/systemd"
+exec chroot "$1" "$3" 2>&1"""
+    process = subprocess.Popen(
+        ["unshare", "--net", "--mount", "sh", "-c", script, "sh", root,
+         str(tools.folder / "etc/systemd/network"), NETWORKD],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_LOG_LEVEL": "info"},
+    )  # fmt: skip
+    assert process.stdout is not None
+    said = []
+    late = threading.Timer(TIMEOUT_S, process.kill)
+    late.start()
+    try:
+        for line in process.stdout:
+            said.append(line)
+            # all files are read by then; a kernel without the bonding module cannot make it
+            if re.match(r"bond0: (netdev ready|.*create)", line):
+                break
+    finally:
+        late.cancel()
+        process.kill()
+        process.wait()
+    return "".join(said)
+
+
+COMPLAINT = re.compile(r"^/etc/systemd/network/.*$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("case", NETWORKS)
+def test_networkd_reads_every_key(tools: Tools, case: str) -> None:
+    said = said_by_networkd(tools, files_of(case, "networkd"))
+    assert "bond0: " in said, said
+    assert COMPLAINT.findall(said) == []
+
+
+def test_networkd_complains_of_what_is_misspelt(tools: Tools) -> None:
+    files = tuple(
+        file.model_copy(update={"text": file.text.replace("GratuitousARP", "GratuitiousARP")})
+        for file in files_of("own addresses, dhcp", "networkd")
+    )
+    (complaint,) = COMPLAINT.findall(said_by_networkd(tools, files))
+    assert "GratuitiousARP" in complaint
