@@ -8,7 +8,7 @@ from sriovctl.chain import persistence
 from sriovctl.chain.steps import LinkPlan
 from sriovctl.chain.vfs import attributes_of, difference, runs_of, wish_line
 from sriovctl.drivers import driver
-from sriovctl.host import PF, HostState
+from sriovctl.host import PF, Holder, HostState
 from sriovctl.identity import identify
 from sriovctl.plan import Finding, Impact, Severity, Step
 from sriovctl.shell import command
@@ -20,12 +20,16 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
     result = LinkPlan()
     ports: list[persistence.Port] = []
     named: dict[str, str] = {}
+    holders = have.holders()
+    making: list[Step] = []
+    setting: list[Step] = []
+    blipped: list[PF] = []
     for pf_want in want.pfs:
         pf = identify(pf_want, have)
         if isinstance(pf, Finding):
             result.findings.append(pf)
             continue
-        problems = _problems(pf_want, pf, have)
+        problems = _problems(pf_want, pf, have, holders)
         if (first := named.setdefault(pf.pci, pf_want.name)) != pf_want.name:
             problems.append(
                 _error(
@@ -39,11 +43,19 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
         result.findings += _remarks(pf_want, pf, have)
         if any(f.severity in (Severity.ERROR, Severity.BLOCKED) for f in problems):
             continue
-        result.build += _steps(pf_want, pf, have)
+        making += _making_steps(pf_want, pf, have)
+        setting += _attribute_steps(pf_want, pf, holders)
+        setting += _driver_steps(pf_want, pf, holders)
+        if pf_want.vfs != pf.numvfs:
+            blipped.append(pf)
         if pf_want.vfs:
             ports.append(_port(pf_want, pf))
+    # new VFs cost a port its link for a moment: what needs no link is done while it comes back
+    result.build += making
     if not any(f.severity is Severity.ERROR for f in result.findings):
         result.build += _persistence(want, have, ports, result)
+    result.build += setting
+    result.build += _link_steps(blipped)
     return result
 
 
@@ -51,7 +63,7 @@ def _name(want: PFWant, pf: PF) -> str:
     return pf.name or want.name
 
 
-def _problems(want: PFWant, pf: PF, have: HostState) -> list[Finding]:
+def _problems(want: PFWant, pf: PF, have: HostState, holders: dict[str, Holder]) -> list[Finding]:
     name = _name(want, pf)
     known = driver(pf.driver)
     problems = []
@@ -68,7 +80,6 @@ def _problems(want: PFWant, pf: PF, have: HostState) -> list[Finding]:
             )
         )
     if want.vfs != pf.numvfs:
-        holders = have.holders()
         for vf in pf.vfs:
             holder = holders.get(vf.pci)
             if holder is None:
@@ -160,10 +171,9 @@ def _remarks(want: PFWant, pf: PF, have: HostState) -> list[Finding]:
     return remarks
 
 
-def _steps(want: PFWant, pf: PF, have: HostState) -> list[Step]:
+def _making_steps(want: PFWant, pf: PF, have: HostState) -> list[Step]:
     name = _name(want, pf)
     steps = []
-    fresh = want.vfs != pf.numvfs
     if want.vfs and not pf.up:
         steps.append(
             Step(
@@ -189,14 +199,16 @@ def _steps(want: PFWant, pf: PF, have: HostState) -> list[Step]:
                 undo=command("set_autoprobe", pf.pci, int(pf.autoprobe)),
             )
         )
-    if fresh:
-        steps.append(_count_step(want, pf, name))
-    steps += _attribute_steps(want, pf, have, name, fresh)
-    steps += _driver_steps(want, pf, have, name, fresh)
+    if want.vfs != pf.numvfs:
+        steps.append(_count_step(want, pf, have))
     return steps
 
 
-def _count_step(want: PFWant, pf: PF, name: str) -> Step:
+def _has_link_in_bond(pf: PF) -> bool:
+    return pf.master is not None and bool(pf.carrier)
+
+
+def _count_step(want: PFWant, pf: PF, have: HostState) -> Step:
     undo = [command("set_numvfs", pf.pci, pf.numvfs)]
     before = [line for vf in pf.vfs if (line := wish_line(vf.index, attributes_of(vf)))]
     if before:
@@ -206,13 +218,15 @@ def _count_step(want: PFWant, pf: PF, name: str) -> Step:
         if bound_to is not None or want.autoprobe:
             indices = [vf.index for vf in pf.vfs if vf.driver == bound_to]
             undo.append(_bind(pf, bound_to, indices))
-    do = [command("set_numvfs", pf.pci, want.vfs)]
-    if pf.master is not None and pf.carrier:
-        do.append(command("await_carrier", pf.pci))
+    do = []
+    if _has_link_in_bond(pf):
+        legs = [leg.pci for leg in have.pfs if leg.master == pf.master and _has_link_in_bond(leg)]
+        do += [command("await_carrier", leg) for leg in legs if leg != pf.pci]
         undo.append(command("await_carrier", pf.pci))
+    do.append(command("set_numvfs", pf.pci, want.vfs))
     return Step(
         link="nics",
-        title=f"{name}: {pf.numvfs} → {want.vfs} VFs",
+        title=f"{_name(want, pf)}: {pf.numvfs} → {want.vfs} VFs",
         reason=f"the rack file wants {want.vfs}",
         do=" && ".join(do),
         check=command("numvfs_is", pf.pci, want.vfs),
@@ -221,14 +235,32 @@ def _count_step(want: PFWant, pf: PF, name: str) -> Step:
     )
 
 
-def _attribute_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bool) -> list[Step]:
+def _link_steps(blipped: list[PF]) -> list[Step]:
+    legs = [pf for pf in blipped if _has_link_in_bond(pf)]
+    if not legs:
+        return []
+    names = ", ".join(pf.name or pf.pci for pf in legs)
+    return [
+        Step(
+            link="nics",
+            title=f"{names}: link back",
+            reason="a bond stands on it",
+            do=" && ".join(command("await_carrier", pf.pci) for pf in legs),
+            check=" && ".join(command("pf_has_carrier", pf.pci) for pf in legs),
+            undo="",
+        )
+    ]
+
+
+def _attribute_steps(want: PFWant, pf: PF, holders: dict[str, Holder]) -> list[Step]:
+    name = _name(want, pf)
+    fresh = want.vfs != pf.numvfs
     do: list[str] = []
     undo: list[str] = []
     indices: list[int] = []
     keys: list[str] = []
     felt: list[str] = []
     present = {} if fresh else {vf.index: vf for vf in pf.vfs}
-    holders = have.holders()
     for wish in want.vf:
         vf = present.get(wish.index)
         holder = None if vf is None else holders.get(vf.pci)
@@ -261,10 +293,11 @@ def _attribute_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bo
     ]
 
 
-def _driver_steps(want: PFWant, pf: PF, have: HostState, name: str, fresh: bool) -> list[Step]:
+def _driver_steps(want: PFWant, pf: PF, holders: dict[str, Holder]) -> list[Step]:
+    name = _name(want, pf)
+    fresh = want.vfs != pf.numvfs
     steps = []
     present = {} if fresh else {vf.index: vf for vf in pf.vfs}
-    holders = have.holders()
     for choice in ("vfio-pci", "network"):
         target = _driver_name(choice, pf)
         indices = [wish.index for wish in want.vf if wish.driver == choice]

@@ -55,7 +55,7 @@ await_link() { # TEST PCI SECONDS
     done
 }
 
-# A port that is one leg of a bond must be back before the other leg is touched.
+# One leg of a bond must be back before another is touched.
 await_carrier() { # PCI
     await_link pf_has_carrier "$1" "$LINK_TIMEOUT_S" && return 0
     echo "$netdev had a link, and has had none for $LINK_TIMEOUT_S s" >&2

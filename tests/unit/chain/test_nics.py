@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from sriovctl.chain import nics
+from sriovctl.chain.steps import LinkPlan
 from sriovctl.host import PF, VM, HostState, VMNic
-from sriovctl.plan import Impact, Severity
+from sriovctl.plan import Impact, Severity, Step
 from sriovctl.shell import command
 from sriovctl.wanted import HostWant, PFWant, VFWant
-from tests.unit.chain.hostmodel import HostModel
+from tests.unit.chain.hostmodel import HostModel, commands
 from tests.unit.chain.worlds import bare_host, bare_pf
 from tests.unit.shells import SHELLS, shell_folder
 
@@ -61,6 +62,11 @@ def test_what_the_host_itself_uses_is_set_too() -> None:
     assert nics.plan(want(wish), model.state).build == []
 
 
+def attributes_step(plan: LinkPlan) -> Step:
+    [step] = [step for step in plan.build if step.do.startswith("set_vfs")]
+    return step
+
+
 def test_a_change_of_trust_under_a_vm_says_who_feels_it() -> None:
     model = two_vfs()
     pci = model.state.pfs[0].vfs[0].pci
@@ -68,7 +74,7 @@ def test_a_change_of_trust_under_a_vm_says_who_feels_it() -> None:
     vm = VM(name="VM-2", uuid="u", persistent=True, running=True, autostart=False, live_nics=(nic,))
     state = model.state.model_copy(update={"vms": (vm,)})
     steps = {
-        attribute: nics.plan(want(em1(VFWant.model_validate(wish))), state).build[0]
+        attribute: attributes_step(nics.plan(want(em1(VFWant.model_validate(wish))), state))
         for attribute, wish in (
             ("trust", {"index": 0, "trust": "on"}),
             ("spoofchk", {"index": 0, "spoofchk": "off"}),
@@ -81,10 +87,48 @@ def test_a_change_of_trust_under_a_vm_says_who_feels_it() -> None:
 def test_undo_of_a_vlan_gives_back_its_priority() -> None:
     model = two_vfs(vlan=5, qos=3)
     before: PF = model.state.pfs[0]
-    (step, *_) = nics.plan(want(em1(VFWant(index=0, vlan=7))), model.state).build
+    step = attributes_step(nics.plan(want(em1(VFWant(index=0, vlan=7))), model.state))
     model.run(step.do)
     model.run(step.undo)
     assert model.state.pfs[0] == before
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_never_are_both_legs_of_a_bond_without_a_link(before: int) -> None:
+    """Doing all, and from every step on undoing all."""
+    leg = {"master": "bond0", "carrier": True, "up": True}
+    model = HostModel(
+        HostState(
+            **{
+                **dict(bare_host()),
+                "pfs": tuple(bare_pf(n).model_copy(update=leg) for n in (1, 2)),
+            }
+        )
+    )
+    for pf in model.state.pfs:
+        model.set_numvfs(pf.pci, str(before))
+    wish = [
+        PFWant(name=pf.pci, by="pci", vfs=2, pool="p", autoprobe=False) for pf in model.state.pfs
+    ]
+    steps = nics.plan(want(*wish), model.state).build
+    for done in range(len(steps) + 1):
+        down: set[str] = set()
+        for text in [step.do for step in steps[:done]]:
+            one_leg_at_a_time(text, down)
+        if done == len(steps):
+            assert not down, "the last step leaves every link there"
+        for text in [step.undo for step in reversed(steps[:done])]:
+            one_leg_at_a_time(text, down)
+        assert not down
+
+
+def one_leg_at_a_time(text: str, down: set[str]) -> None:
+    for name, *words in commands(text):
+        if name == "set_numvfs":
+            assert not down - {words[0]}, text
+            down.add(words[0])
+        elif name == "await_carrier":
+            down.discard(words[0])
 
 
 # Debian's busybox takes its own ip before any in PATH

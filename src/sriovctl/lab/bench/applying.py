@@ -19,24 +19,28 @@ _ATTRIBUTES = 5
 
 
 def floor(scene: Scene) -> str:
-    """The best script by hand for the same writes: each count, then one ip for all attributes."""
-    lines = []
-    batch = []
+    """The best script by hand for the same writes: each count, then one ip for all attributes.
+
+    Of a bond's legs it touches one after the other: the second when the first has its link back.
+    """
+    counts: list[str] = []
+    batch: list[str] = []
+    links: list[str] = []
     for leg, pf in enumerate(scene.pfs, start=1):
         folder = f"/sys/bus/pci/devices/{pf.pci}"
-        lines += [f"echo 0 >{folder}/sriov_drivers_autoprobe", f"echo {VFS} >{folder}/sriov_numvfs"]
+        counts += [f"echo 0 >{folder}/sriov_drivers_autoprobe"]
+        counts += links if pf.master else []
+        counts += [f"echo {VFS} >{folder}/sriov_numvfs"]
         batch += [
             f"link set {pf.name} vf {index} mac 02:be:00:00:0{leg}:0{index} vlan {VLAN} "
             f"max_tx_rate {MAX_RATE} spoofchk off trust on"
             for index in range(VFS)
         ]
-    # igb takes no rate while the port's link is down, as it is for a moment after the VFs are made
-    links = [
-        f'until [ "$(cat /sys/class/net/{pf.name}/carrier)" = 1 ]; do sleep 0.02; done'
-        for pf in scene.pfs
-    ]
-    text = "\n".join(batch)
-    return "\n".join(["set -e", *lines, *links, "ip -batch - <<END", text, "END"]) + "\n"
+        # new VFs cost a port its link for a moment, and igb takes no rate without a link
+        links.append(
+            f'until [ "$(cat /sys/class/net/{pf.name}/carrier)" = 1 ]; do sleep 0.02; done'
+        )
+    return "\n".join(["set -e", *counts, *links, "ip -batch - <<END", *batch, "END\n"])
 
 
 class _Steps(Silent):
@@ -108,51 +112,85 @@ class Applied:
     parts: tuple[tuple[str, str], ...]
 
 
-def measure(scene: Scene, rounds: int) -> Applied:
-    """In turns: the floor, an apply that writes the same, a first apply that writes more.
+@dataclass
+class _Rounds:
+    """Host seconds, one entry a round."""
 
-    A first apply also writes the files that bring the VFs back at boot, which no script by hand
-    does; the apply that writes the same finds them there.
+    same: Applies = field(default_factory=Applies)
+    first: Applies = field(default_factory=Applies)
+    bare: list[float] = field(default_factory=list)
+    nothing: list[float] = field(default_factory=list)
+    probes: list[float] = field(default_factory=list)
+
+
+def measure(scene: Scene, rounds: int) -> Applied:
+    """On ports that are in no bond, then on the two legs of one.
 
     :raises SriovctlError: the host did not become as wanted, by either way
     """
-    same, first = Applies(), Applies()
-    bare: list[float] = []
-    nothing: list[float] = []
-    probes: list[float] = []
-    scene.clear(boot_files=True)
-    for _ in range(rounds):
-        first.add(*apply(scene))
-        for _ in range(2):
-            probes.append(scene.host.timed(probe.script()).seconds)
-            nothing.append(apply_nothing(scene))
-        scene.clear()
-        bare.append(scene.host.timed(floor(scene)).seconds)
-        check_reached(scene, "the floor's script")
-        scene.clear()
-        same.add(*apply(scene))
-        scene.clear(boot_files=True)
+    with scene.without_bond() as apart:
+        free = _in_turns(apart, rounds)
+    bonded = _in_turns(scene, rounds)
     what = f"2 × {VFS} VFs × {_ATTRIBUTES} attributes"
-    floor_series = Series("bare floor", tuple(bare))
+    floor_series = Series("bare floor", tuple(free.bare))
+    legs_floor = Series("bare floor, one leg at a time", tuple(bonded.bare))
+    more = "the floor writes no boot files"
     return Applied(
         (
-            Comparison(Series(f"apply, {what}", tuple(same.whole)), floor_series, "s", AIM_APPLY),
             Comparison(
-                Series("first apply, boot files too", tuple(first.whole)),
+                Series(f"apply, {what}", tuple(free.same.whole)), floor_series, "s", AIM_APPLY
+            ),
+            Comparison(
+                Series("first apply, boot files too", tuple(free.first.whole)),
                 floor_series,
                 "s",
                 AIM_APPLY,
-                "the floor writes no boot files",
+                more,
             ),
             Comparison(
-                Series("apply with nothing to do", tuple(nothing)),
-                Series("one probe", tuple(probes)),
+                Series("apply, both legs of a bond", tuple(bonded.same.whole)),
+                legs_floor,
+                "s",
+                AIM_APPLY,
+            ),
+            Comparison(
+                Series("first apply, both legs of a bond", tuple(bonded.first.whole)),
+                legs_floor,
+                "s",
+                AIM_APPLY,
+                more,
+            ),
+            Comparison(
+                Series("apply with nothing to do", tuple(free.nothing + bonded.nothing)),
+                Series("one probe", tuple(free.probes + bonded.probes)),
                 "ms",
                 AIM_NOTHING,
             ),
         ),
-        tuple(same.parts(floor_series)),
+        tuple(free.same.parts(floor_series)),
     )
+
+
+def _in_turns(scene: Scene, rounds: int) -> _Rounds:
+    """The floor, an apply that writes the same, a first apply that writes more.
+
+    A first apply also writes the files that bring the VFs back at boot, which no script by hand
+    does; the apply that writes the same finds them there.
+    """
+    taken = _Rounds()
+    scene.clear(boot_files=True)
+    for _ in range(rounds):
+        taken.first.add(*apply(scene))
+        for _ in range(2):
+            taken.probes.append(scene.host.timed(probe.script()).seconds)
+            taken.nothing.append(apply_nothing(scene))
+        scene.clear()
+        taken.bare.append(scene.host.timed(floor(scene)).seconds)
+        check_reached(scene, "the floor's script")
+        scene.clear()
+        taken.same.add(*apply(scene))
+        scene.clear(boot_files=True)
+    return taken
 
 
 def apply(scene: Scene) -> tuple[list[Run], _Steps]:

@@ -17,8 +17,6 @@ from sriovctl.shell import command
 
 ROUNDS = 3
 """One round of one neighbour takes half a minute under emulation."""
-BACK_S = 60
-"""Seconds for networkd to have the ports in their bond again."""
 
 _LINK = """[Match]
 PermanentMACAddress={mac}
@@ -143,18 +141,6 @@ def _write(path: str, text: str) -> str:
     return f"{command('printf', '%s', text)} >{command(path)}"
 
 
-def _back(scene: Scene) -> str:
-    """networkd sees to the ports as the rack has them: members of their bond."""
-    names = " ".join(command(pf.name or "") for pf in scene.pfs)
-    # a link that was down takes seconds to come back
-    ready = "\n".join(
-        f'waited=0; until [ -e {folder}/master ] && [ "$(cat {folder}/carrier)" = 1 ]; do '
-        f'[ "$waited" -lt {2 * BACK_S} ] || exit 1; sleep 0.5; waited=$((waited + 1)); done'
-        for folder in (f"/sys/class/net/{pf.name}" for pf in scene.pfs if pf.master)
-    )
-    return f"networkctl reload\nnetworkctl reconfigure {names}\n{ready}\nudevadm settle\n"
-
-
 def _networkd(scene: Scene) -> Neighbour:
     files = []
     for leg, pf in enumerate(scene.pfs, start=1):
@@ -170,7 +156,7 @@ def _networkd(scene: Scene) -> Neighbour:
         begin="set -e\n" + "\n".join(_write(path, text) for path, text in files),
         job=f"set -e\nudevadm control --reload\nudevadm trigger --settle --action=add {devices}\n",
         end="rm -f /etc/systemd/network/05-sriovctl-bench-*.link\nudevadm control --reload\n"
-        + _back(scene),
+        + scene.back(),
     )
 
 
@@ -195,7 +181,7 @@ def _netplan(scene: Scene) -> Neighbour:
         program="netplan",
         begin=f"set -e\numask 077\nmkdir -p /etc/netplan\n{_write(path, text)}",
         job="netplan apply\n",
-        end=f"rm -f {path}\nnetplan generate\n{_back(scene)}",
+        end=f"rm -f {path}\nnetplan generate\n{scene.back()}",
     )
 
 
@@ -208,7 +194,7 @@ def _network_manager(scene: Scene) -> Neighbour:
         _write(path, _NETWORK_MANAGER.format(first=first, second=second)),
         # seen: it waits 90 s in vain for a port that is in a bond of others, and igb refuses a
         # rate while the port is down
-        *(f"ip link set {command(pf.name or '')} nomaster up" for pf in scene.pfs),
+        scene.out_of_bond(),
         "systemctl unmask NetworkManager.service",
         "systemctl start NetworkManager.service",
     ]
@@ -229,7 +215,7 @@ def _network_manager(scene: Scene) -> Neighbour:
     profiles = [f"sriovctl-bench-{leg}" for leg in (1, 2)]
     end = [f"nmcli connection delete {' '.join(profiles)} || :"]
     end += ["systemctl stop NetworkManager.service", f"rm -f {path}"]
-    end += ["systemctl mask NetworkManager.service", _back(scene)]
+    end += ["systemctl mask NetworkManager.service", scene.back()]
     return Neighbour(
         name="NetworkManager (nmcli up)",
         program="nmcli",

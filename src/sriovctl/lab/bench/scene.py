@@ -24,6 +24,8 @@ POOLS = ("bench-em1", "bench-em2")
 VLAN = 100
 MAX_RATE = 100
 """Mbit/s."""
+BACK_S = 60
+"""Seconds in which ports get their link, or their bond, back."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,45 @@ class Scene:
             lines.append(f"echo 0 >{folder}/sriov_numvfs")
             lines.append(f"echo {int(bool(pf.autoprobe))} >{folder}/sriov_drivers_autoprobe")
         lines.append("udevadm settle")
+        # taken away, too, VFs cost a port its link for a moment
+        lines += [_until(_has_link(pf)) for pf in self.pfs]
         self.host.do("\n".join(lines))
+
+    def out_of_bond(self) -> str:
+        """A script after which the ports are up and in no bond."""
+        names = [command(pf.name or "") for pf in self.pfs]
+        # a bond that lets go of a port takes it down
+        lines = [f"ip link set {name} nomaster\nip link set {name} up" for name in names]
+        return "\n".join([*lines, *(_until(_has_link(pf)) for pf in self.pfs)])
+
+    def back(self) -> str:
+        """A script after which systemd-networkd has the ports as the rack has them."""
+        names = " ".join(command(pf.name or "") for pf in self.pfs)
+        # a link that was down takes seconds to come back
+        ready = [
+            _until(f"[ -e /sys/class/net/{pf.name}/master ] && {_has_link(pf)}")
+            for pf in self.pfs
+            if pf.master
+        ]
+        return "\n".join(
+            ["networkctl reload", f"networkctl reconfigure {names}", *ready, "udevadm settle\n"]
+        )
+
+    @contextmanager
+    def without_bond(self) -> Iterator[Scene]:
+        """The scene with its ports in no bond; then they are as they were.
+
+        :raises SriovctlError: somebody put one back meanwhile
+        """
+        try:
+            self.host.do(f"set -e\n{self.out_of_bond()}")
+            yield Scene(self.host, self.look().pfs)
+            if masters := [pf.master for pf in self.look().pfs if pf.master]:
+                raise SriovctlError(
+                    f"{SERVER}: ports went back to {', '.join(masters)} by themselves"
+                )
+        finally:
+            self.host.do(self.back())
 
 
 def want(pfs: tuple[PF, ...]) -> HostWant:
@@ -125,6 +165,17 @@ def _refuse(state: HostState) -> None:
             f"{SERVER} has the PFs {ports or 'none'}",
             f"the bench works on two that are up and have {VFS} VFs each",
         )
+
+
+def _has_link(pf: PF) -> str:
+    return f'[ "$(cat /sys/class/net/{pf.name}/carrier 2>/dev/null)" = 1 ]'
+
+
+def _until(test: str) -> str:
+    return (
+        f"waited=0; until {test}; do "
+        f'[ "$waited" -lt {10 * BACK_S} ] || exit 1; sleep 0.1; waited=$((waited + 1)); done'
+    )
 
 
 def _write(path: str, text: str) -> str:
