@@ -81,9 +81,7 @@ def _why_none(want: PFWant, have: HostState) -> Finding:
     )
 
 
-def _error(
-    want: PFWant, found: str, means: str, mend: str, *, may_pass: bool = False
-) -> Finding:
+def _error(want: PFWant, found: str, means: str, mend: str, *, may_pass: bool = False) -> Finding:
     return Finding(
         severity=Severity.ERROR,
         link="nics",

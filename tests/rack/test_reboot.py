@@ -1,0 +1,63 @@
+"""A reboot as a stage: asked for, its VMs make way and come back, also when nobody follows it."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+from tests.rack.conftest import Rack
+from tests.rack.facts import SERVER, lasting, look
+from tests.rack.program import rack_file, server_2, sriovctl, start
+
+GRUB = "/etc/default/grub"
+BRIDGED = {"VM-1": {"pairs": [], "domain": "machine-room/VM-1.xml"}}
+
+
+def test_a_kernel_without_its_iommu_is_rebooted_when_that_is_asked_for(
+    rack: Rack, tmp_path: Path
+) -> None:
+    rack.must(SERVER, "for vm in $(virsh list --name); do virsh destroy $vm; done")
+    wanted = rack_file(tmp_path, server_2(7, 7), BRIDGED)
+    sriovctl(rack, "apply", wanted)
+    # as somebody left it who had trouble with the IOMMU
+    script = "s/ intel_iommu=[a-z]*//g; s/no_timer_check/& intel_iommu=off/"
+    rack.must(SERVER, f"sed -i '{script}' {GRUB} && update-grub")
+    rack.reboot(SERVER)
+    rack.must(SERVER, "virsh autostart --disable VM-1; virsh start VM-1 || virsh domid VM-1")
+    before = look(rack)
+    assert before.kernel.iommu_groups == 0
+    grub = rack.must(SERVER, f"cat {GRUB}")
+
+    for verb, code in (("plan", 3), ("check", 3), ("apply", 4)):
+        done = sriovctl(rack, verb, wanted, expect=code)
+        said = done.stdout + done.stderr
+        assert "intel_iommu=off" in said
+        assert "reboot" in said
+    assert "felt by VM-1" in said
+    assert "--reboot" in said
+    after = look(rack)
+    assert lasting(after) == lasting(before)
+    assert after.kernel == before.kernel
+    assert rack.must(SERVER, f"cat {GRUB}") == grub
+
+    with start(rack, "apply", wanted, "--reboot") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if re.search(r"shut down VM-1, .*done", line):
+                break
+        process.send_signal(signal.SIGKILL)
+    # another run takes it up: what is staged is not staged again, and the VM that ran is known
+    said = sriovctl(rack, "apply", wanted, "--reboot").stdout
+    assert "for the next boot" not in said
+    assert "back with a new boot" in said
+    now = look(rack)
+    assert now.kernel.boot_id != before.kernel.boot_id
+    assert now.kernel.iommu_groups > 0
+    vm = now.vm_named("VM-1")
+    assert vm is not None
+    assert vm.running
+    assert [pf.numvfs for pf in now.pfs] == [7, 7]
+    assert "nothing to do" in sriovctl(rack, "apply", wanted, "--reboot").stdout
+    changed = rack.must(SERVER, f"diff {GRUB}.sriovctl-backup {GRUB} || :")
+    assert all("intel_iommu" in x or "iommu=pt" in x for x in changed.splitlines() if x[0] == ">")
