@@ -14,6 +14,9 @@ IMPACTS = ("vf-reset",)
 """What ``--allow`` takes: the impacts on running VMs that no plan has without being asked, beside
 restarts of the host."""
 
+NETWORK_SYSTEMS = ("networkd", "netplan", "networkmanager", "ifcfg", "ifupdown", "cloud-init")
+"""What ``--as`` takes; :data:`sriovctl.netconf.SYSTEMS`, which is not light to import."""
+
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line, every command with its help."""
@@ -38,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     _apply(commands)
     _trust(commands)
     _init(commands)
+    _guest_config(commands)
     _schema(commands)
     from sriovctl.lab.commands import add_parser
 
@@ -190,6 +194,24 @@ def _init(commands: _Commands[argparse.ArgumentParser]) -> None:
     init.add_argument("host", nargs="?", help="user@host[:port]; this machine if left out")
     init.add_argument("--rack-name", default="rack", metavar="NAME", help="(default: rack)")
     init.set_defaults(run=_verb("init"))
+
+
+def _guest_config(commands: _Commands[argparse.ArgumentParser]) -> None:
+    guest = commands.add_parser(
+        "guest-config",
+        help="the files of the bond inside a VM",
+        description="Prints the files that make the bond over a VM's pair of VFs, in the words of "
+        "the guest's network system, each after its path. Reads the rack file only.",
+    )
+    guest.add_argument("rack", help="rack file")
+    guest.add_argument("vm", help="a VM of it")
+    guest.add_argument(
+        "--as", dest="system", choices=NETWORK_SYSTEMS, required=True, help="the network system"
+    )
+    form = guest.add_mutually_exclusive_group()
+    form.add_argument("-o", "--output", metavar="DIR", help="write them as a tree under DIR")
+    _json(form)
+    guest.set_defaults(run=_verb("guest_config", "guestconfig"))
 
 
 def _schema(commands: _Commands[argparse.ArgumentParser]) -> None:
