@@ -8,8 +8,8 @@ help: ## this list
 setup: ## what the tests and the virtual rack need: Debian packages (as root), a venv
 	@sh scripts/setup
 
-demo: setup ## the virtual rack, from nothing to VMs on pairs of VFs (root; DOWN=1: and down again)
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" sh scripts/demo $(if $(DOWN),--down)
+demo: setup ## the virtual rack, from bare to VMs on pairs of VFs (root; FROM=ready: shorter; DOWN=1: and down again)
+	@FROM="$(or $(FROM),bare)" PATH="$(CURDIR)/.venv/bin:$$PATH" sh scripts/demo $(if $(DOWN),--down)
 
 test: setup ## every test, those on the virtual rack too (root)
 	@.venv/bin/pytest tests/unit tests/rack

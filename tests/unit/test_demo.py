@@ -14,7 +14,7 @@ echo "$(basename "$0") $*" >>"$CALLS"
 case "$(basename "$0") $*" in
 "id -u") echo "${FAKE_UID:-0}" ;;
 "sriovctl plan"*) exit 3 ;;
-"sriovctl lab ssh-config"*) echo /nowhere/ssh_config ;;
+"sriovctl lab ssh-config"*) echo lab/ssh_config ;;
 "sriovctl $FAILING"*) exit 7 ;;
 esac
 """
@@ -31,17 +31,19 @@ def tree(tmp_path: Path) -> Path:
         stub.write_text(STUB)
         stub.chmod(0o755)
     (tmp_path / "calls").touch()
+    (tmp_path / "lab").mkdir()
     return tmp_path
 
 
 def demo(
-    tree: Path, *words: str, failing: str = "nothing", uid: int = 0
+    tree: Path, *words: str, failing: str = "nothing", uid: int = 0, origin: str = "ready"
 ) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     environment = {
         "PATH": "/usr/bin:/bin",
         "CALLS": str(tree / "calls"),
         "FAILING": failing,
         "FAKE_UID": str(uid),
+        "FROM": origin,
     }
     done = subprocess.run(
         ["sh", "scripts/demo", *words],
@@ -68,6 +70,22 @@ def test_all_goes_well(tree: Path) -> None:
     # what is shown can be pasted
     assert "$ sriovctl apply examples/machine-room.yaml\n" in done.stdout
     assert "$ ip netns exec sriovctl-demo iperf3 -f m -t 5 -c 10.8.0.13\n" in done.stdout
+
+
+def test_from_bare_the_rack_file_has_the_bmc_and_a_restart_is_asked_for(tree: Path) -> None:
+    done, calls = demo(tree, origin="bare")
+    assert done.returncode == 0, done.stderr
+    assert "sriovctl lab up --from bare --name demo" in calls
+    assert "sriovctl lab rack-file --name demo examples/machine-room.yaml" in calls
+    assert "sriovctl apply --reboot lab/rack.yaml" in calls
+    assert calls.count("sriovctl apply lab/rack.yaml") == 1
+    assert "$ sriovctl apply --reboot lab/rack.yaml\n" in done.stdout
+
+
+def test_an_unknown_origin(tree: Path) -> None:
+    done, calls = demo(tree, origin="bear")
+    assert done.returncode == 2
+    assert calls == []
 
 
 def test_down_when_asked(tree: Path) -> None:

@@ -84,6 +84,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "fault", nargs="*", metavar="NAME VALUE", help="with fault: docs/lab-bmc.md lists them"
     )
 
+    rack_file = command("rack-file", _rack_file, "print a rack file with the lab's BMCs in it")
+    rack_file.add_argument("file", help="a rack file without them")
+
     command("ssh-config", _ssh_config, "print the path of the lab's ssh configuration")
 
     execute = command("exec", _exec, "run a command inside a VM, by its guest agent")
@@ -229,6 +232,18 @@ def _bmc(arguments: argparse.Namespace) -> int:
     else:
         said = bmcs.ask(lab, server, do=arguments.do)
     _write(json.dumps(said, indent=2))
+    return 0
+
+
+def _rack_file(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from sriovctl import rackfile
+    from sriovctl.lab import rackfile as lab_rackfile
+
+    path = Path(arguments.file)
+    rackfile.load(path)
+    sys.stdout.write(lab_rackfile.with_bmcs(_load(arguments), path))
     return 0
 
 
