@@ -226,14 +226,17 @@ def _vms(
             without.append(vm.name)
         if not pooled:
             continue
+        pairs = _pairs(pooled)
         macs = {nic.mac or "" for nic in pooled}
+        owners = Counter(mac for pair in pairs for mac in {nic.mac for nic in pair})
         wanted = Counter(nic.pool or "" for nic in pooled)
         trouble = ""
         if not _fits(VMName, vm.name):
             trouble = "its name cannot be told to virsh safely"
         elif any(name not in legs for name in wanted):
             trouble = "a card of it is on a pool that is over none of the ports above"
-        elif not all(_fits(Mac, mac) for mac in macs) or len(macs) < len(pooled):
+        elif not all(_fits(Mac, mac) for mac in macs) or max(owners.values()) > 1:
+            # both cards of one pair may have one: the MAC policy "shared"
             trouble = "a MAC address of it is none for a card, or is there twice"
         elif macs & addresses:
             trouble = "a PF or another VM has a MAC address of it"
@@ -244,7 +247,7 @@ def _vms(
             continue
         addresses |= macs
         room -= wanted
-        vms[vm.name] = _guest(vm, pooled, legs, list(keys.values()))
+        vms[vm.name] = _guest(vm, pairs, legs, list(keys.values()))
         if vm.running and {n.mac for n in vm.live_nics if n.how == "pool"} != macs:
             _note(vms, vm.name, ["It runs with other cards than its definition has."], 2)
     if without:
@@ -252,24 +255,33 @@ def _vms(
     return vms, left
 
 
-def _guest(vm: VM, nics: list[VMNic], legs: dict[str, str], ports: list[str]) -> CommentedMap:
-    pairs = CommentedSeq()
+def _pairs(nics: list[VMNic]) -> list[list[VMNic]]:
+    """Cards that belong together: on two pools and one VLAN, best with one address too."""
+    pairs = []
     waiting = list(nics)
     while waiting:
-        first = waiting.pop(0)
-        mate = next(
-            (n for n in waiting if n.pool != first.pool and n.vlan == first.vlan),
-            None,
-        )
-        if mate is not None:
+        pair = [waiting.pop(0)]
+        mates = [n for n in waiting if n.pool != pair[0].pool and n.vlan == pair[0].vlan]
+        if mates:
+            mate = next((n for n in mates if n.mac == pair[0].mac), mates[0])
             waiting.remove(mate)
-        cards = {legs[nic.pool or ""]: nic for nic in (first, mate) if nic is not None}
+            pair.append(mate)
+        pairs.append(pair)
+    return pairs
+
+
+def _guest(
+    vm: VM, paired: list[list[VMNic]], legs: dict[str, str], ports: list[str]
+) -> CommentedMap:
+    pairs = CommentedSeq()
+    for nics in paired:
+        cards = {legs[nic.pool or ""]: nic for nic in nics}
         pair = CommentedMap()
         if list(cards) != ports:
             pair["legs"] = list(cards)
         pair["mac"] = CommentedMap({leg: nic.mac for leg, nic in cards.items()})
-        if first.vlan:
-            pair["vlan"] = first.vlan
+        if nics[0].vlan:
+            pair["vlan"] = nics[0].vlan
         pairs.append(pair)
     guest = CommentedMap({"pairs": pairs})
     if vm.autostart:

@@ -55,6 +55,19 @@ def test_what_has_no_words_is_said(tmp_path: Path) -> None:
     assert "    - mac:\n        em1: 52:54:00:08:02:02\n        em2: 52:54:00:08:02:03\n" in text
 
 
+def test_a_pair_with_one_address_is_one_pair(tmp_path: Path) -> None:
+    state = state_of("server-2-guests")
+    ours = next(vm for vm in state.vms if {n.how for n in vm.nics} == {"pool"})
+    shared = tuple(nic.model_copy(update={"mac": "02:00:00:00:00:07"}) for nic in ours.nics)
+    vm = ours.model_copy(update={"nics": shared, "running": False, "live_nics": ()})
+    file = tmp_path / "rack.yaml"
+    file.write_text(rack_from(state.model_copy(update={"vms": (vm,)}), "room"))
+    rack = rackfile.load(file)
+    assert rack.policy_of(vm.name, 0) == "shared"
+    (want,) = rackfile.wants(file)
+    assert [nic.mac for nic in want.vms[0].nics] == ["02:00:00:00:00:07"] * 2
+
+
 NAMES = st.one_of(
     st.sampled_from(["VM-2", "two words", "it's $(x)", "-n", "1", "größe", "a: b # c", "~", "yes"]),
     st.text(max_size=12),
@@ -117,10 +130,12 @@ def hosts(draw: st.DrawFn) -> HostState:
             )
     vms = []
     for place, name in enumerate(draw(st.lists(NAMES, max_size=3, unique=True))):
+        alike = draw(st.booleans())
         nics = tuple(
             VMNic(
                 how="pool",
-                mac=f"52:54:00:{place % 2:02x}:{card:02x}:{draw(st.integers(0, 1)):02x}",
+                mac=f"52:54:00:{place % 2:02x}:{0 if alike else card:02x}:"
+                f"{draw(st.integers(0, 1)):02x}",
                 pool=pool.name,
                 vlan=draw(st.sampled_from([0, 5])),
             )
