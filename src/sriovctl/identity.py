@@ -34,7 +34,7 @@ def identify(want: PFWant, have: HostState) -> PF | Finding:
 
 
 def _means(want: PFWant, port: PF | NetworkPort) -> bool:
-    return want.name in {"name": (port.name,), "pci": (port.pci,), "mac": (port.mac,)}[want.by]
+    return bool(getattr(port, want.by) == want.name)
 
 
 def _why_none(want: PFWant, have: HostState) -> Finding:

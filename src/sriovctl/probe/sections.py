@@ -78,12 +78,12 @@ def files_of(sections: Sections) -> dict[str, str]:
 
     That a file's last line has no newline cannot be seen; ours all have one.
     """
-    lines = sections.lines("own")
-    paths = [line.removeprefix("file ") for line in lines if line.startswith("file ")]
-    files = dict.fromkeys(paths, "")
-    for line in lines[len(paths) :]:
-        # the longest, as one path can begin with another
-        owner = max((p for p in paths if line.startswith(p + ":")), key=len, default=None)
-        if owner is not None:
-            files[owner] += line[len(owner) + 1 :] + "\n"
-    return files
+    paths = [line.removeprefix("file ") for line in sections.lines("own")]
+    prefixes = tuple(f"{path}:" for path in paths)
+    texts: dict[str, list[str]] = {path: [] for path in paths}
+    for line in sections.lines("files"):
+        if line.startswith(prefixes):
+            # the longest, as one path can begin with another
+            owner = max((p for p in paths if line.startswith(f"{p}:")), key=len)
+            texts[owner].append(line[len(owner) + 1 :] + "\n")
+    return {path: "".join(lines) for path, lines in texts.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -52,6 +53,13 @@ def test_a_password_stays_on_the_host(tree: Tree) -> None:
     tree.write("/boot/grub/grub.conf", "timeout=5\npassword --md5 $1$secret\ntitle x\n")
     [text] = look(tree).boot.files.values()
     assert text == "timeout=5\npassword\ntitle x\n"
+
+
+@pytest.mark.parametrize("line", ["  password a b", "password=x", "\tpasswordx y", "my password z"])
+def test_only_a_line_that_sets_a_password_loses_it(tree: Tree, line: str) -> None:
+    tree.write("/boot/grub/grub.conf", line)
+    [text] = look(tree).boot.files.values()
+    assert text == re.sub(r"^(\s*password\S*)\s.*", r"\1", line)
 
 
 def test_bytes_that_are_no_text_are_marked(tree: Tree) -> None:

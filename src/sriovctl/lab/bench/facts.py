@@ -54,7 +54,7 @@ def bare(size: Size) -> str:
         for line in _file(f"/etc/libvirt/qemu/{vm.name}.xml", _domain(vm, []))
     ]
     links = [line for number in range(size.pfs) for line in _link(number, 0)]
-    return _answer(vms + pfs, links=links)
+    return _answer(vms + pfs, links=links, groups=[_pf_group(n) for n in range(size.pfs)])
 
 
 def as_wanted(size: Size, own: Mapping[str, str]) -> str:
@@ -93,8 +93,10 @@ def as_wanted(size: Size, own: Mapping[str, str]) -> str:
         for index in range(VFS_OF_A_PF):
             driver = "vfio-pci" if (number, index) in taken else None
             lines += _uevent(_vf_pci(number, index), "", driver, "14E4:16DC")
+    lines += [f"{path}:{line}" for path, text in own.items() for line in text.splitlines()]
     links = [line for number in range(size.pfs) for line in _link(number, VFS_OF_A_PF, taken)]
-    groups = [
+    groups = [_pf_group(number) for number in range(size.pfs)]
+    groups += [
         f"{_group(number, index)}/devices/{_vf_pci(number, index)}"
         for number in range(size.pfs)
         for index in range(VFS_OF_A_PF)
@@ -106,8 +108,8 @@ def as_wanted(size: Size, own: Mapping[str, str]) -> str:
         vfio=vfio,
         alive=[" ".join(str(_FIRST_PID + position) for position in range(size.vms))],
         autostart=[f"/etc/libvirt/qemu/networks/autostart/{pf.pool}.xml" for pf in want.pfs],
-        own=[f"file {path}" for path in own]
-        + [f"{path}:{line}" for path, text in own.items() for line in text.splitlines()],
+        own=[f"file {path}" for path in own],
+        loaded=["module=vfio_pci", "module=vfio_iommu_type1"],
     )
 
 
@@ -120,7 +122,9 @@ def _answer(files: list[str], **sections: list[str]) -> str:
         "root=1",
         "init=systemd",
         "kvm=1",
+        "iommu_table=DMAR",
         "libvirt=libvirt-sock",
+        *sections.get("loaded", []),
         *(f"tool={tool}" for tool in ("ip", "virsh", "udevadm", "systemctl", "modprobe")),
     ]
     parts = {
@@ -159,6 +163,10 @@ def _pci(number: int) -> str:
 
 def _vf_pci(number: int, index: int) -> str:
     return f"0000:{0x10 + number:02x}:{0x10 + index // 8:02x}.{index % 8}"
+
+
+def _pf_group(number: int) -> str:
+    return f"{number}/devices/{_pci(number)}"
 
 
 def _group(number: int, index: int) -> int:

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TypeVar
 
 from sriovctl import chain, probe
-from sriovctl.chain import persistence
 from sriovctl.errors import SriovctlError
 from sriovctl.lab.bench import facts
 from sriovctl.lab.bench.facts import Size
@@ -95,11 +94,11 @@ def _cpu(work: Callable[[], T]) -> tuple[T, float]:
 
 
 def files_of(plan: Plan) -> dict[str, str]:
-    """The files that a plan's step writes on the host, as a later probe will find them."""
+    """The files that a plan's steps write on the host, as a later probe will find them."""
     files = {}
     for step in plan.steps:
         words = shlex.split(step.do)
         for position, word in enumerate(words):
-            if word == "write_file" and words[position + 1] in persistence.PATHS:
+            if word in ("write_file", "boot_create"):
                 files[words[position + 1]] = words[position + 2]
     return files
