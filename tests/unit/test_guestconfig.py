@@ -137,10 +137,10 @@ def test_what_cannot_be_is_said_and_nothing_printed(
     assert "mend:" in err
 
 
-def test_what_arrives_only_with_netplan_is_warned_about(
+def test_what_not_every_guest_gets_is_warned_about(
     rack: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = rack("[{bond: {arp_interval: 300, arp_ip_targets: [10.0.0.1]}}]")
+    path = rack("[{macs: open, bond: {arp_interval: 300, arp_ip_targets: [10.0.0.1]}}]")
     assert cli.main(["guest-config", path, "VM-2", "--as", "cloud-init"]) == 0
     out, err = capsys.readouterr()
     assert "arp-ip-targets" in out

@@ -5,58 +5,58 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sriovctl.netconf import netplan
-from sriovctl.netconf.model import File, Network
+from sriovctl.netconf.model import Bond, File, Network
 from sriovctl.plan import Finding, Severity
 
 
 def findings(networks: tuple[Network, ...]) -> list[Finding]:
-    """What it cannot do, and what it does with netplan only.
+    """What it cannot do, and what it does not hand on to every network system.
 
-    cloudinit/net/__init__.py (get_interfaces_by_mac: "duplicate mac found"),
-    cloudinit/net/network_state.py (NET_CONFIG_TO_V2 knows no ``arp-ip-targets``, nor is the bond's
-    ``macaddress`` taken over), as of 25.1.
+    cloudinit/net/__init__.py (get_interfaces_by_mac: "duplicate mac found"), network_state.py
+    (NET_CONFIG_TO_V2 knows no ``arp-ip-targets``, nor is a bond's ``macaddress`` taken over),
+    network_manager.py (of 25.1, not of 22.4: looks for ``bond-fail_over_mac`` where the state has
+    ``bond-fail-over-mac``) and networkd.py (knows no bonds); tried with ``cloud-init devel
+    net-convert``.
     """
-    found = []
-    for network in networks:
-        name = network.bond.name
-        if any(leg.slot for leg in network.legs) or network.alike:
-            found.append(
-                _finding(
-                    Severity.ERROR,
-                    name,
-                    "both legs have one address",
-                    "cloud-init refuses a machine with two such cards, and knows cards by their "
-                    "address only",
-                    "choose macs: active",
-                )
-            )
-        if network.bond.arp_ip_targets:
-            found.append(
-                _finding(
-                    Severity.WARNING,
-                    name,
-                    "arp_ip_targets",
-                    "cloud-init hands it on where the guest has netplan, and fails where not: "
-                    "KeyError: 'arp-ip-targets'",
-                    "give miimon in its place, or files for the guest's own network system",
-                )
-            )
-        if network.bond.mac is not None:
-            found.append(
-                _finding(
-                    Severity.WARNING,
-                    name,
-                    f"the bond's own address {network.bond.mac}",
-                    "cloud-init hands it on where the guest has netplan, and drops it where not",
-                    "choose macs: active",
-                )
-            )
-    return found
+    return [finding for network in networks for finding in _findings(network)]
 
 
-def _finding(severity: Severity, about: str, found: str, means: str, mend: str) -> Finding:
+def _findings(network: Network) -> Iterator[Finding]:
+    bond = network.bond
+    if any(leg.slot for leg in network.legs) or network.alike:
+        yield Finding(
+            severity=Severity.ERROR,
+            link="bonds",
+            about=bond.name,
+            found="both legs have one address",
+            means="cloud-init refuses a machine with two such cards, and knows them by address",
+            mend="choose macs: active",
+        )
+    if bond.arp_ip_targets:
+        yield _lost(bond, "arp_ip_targets", "netplan", "cloud-init ends in KeyError elsewhere")
+    if bond.mac is not None:
+        yield _lost(
+            bond, f"the bond's own address {bond.mac}", "netplan", "it is dropped elsewhere"
+        )
+    if bond.fail_over_mac != "none":
+        yield _lost(
+            bond,
+            f"fail_over_mac={bond.fail_over_mac}",
+            "netplan, sysconfig and eni",
+            "25.1 does not to NetworkManager, and none makes a bond for networkd: the VM falls "
+            "silent there",
+        )
+
+
+def _lost(bond: Bond, found: str, handed_to: str, otherwise: str) -> Finding:
     return Finding(
-        severity=severity, link="bonds", about=about, found=found, means=means, mend=mend
+        severity=Severity.WARNING,
+        link="bonds",
+        about=bond.name,
+        found=found,
+        means=f"cloud-init hands it on to {handed_to}; {otherwise}",
+        mend=f"look in the guest, cat /proc/net/bonding/{bond.name}; or give it the files of its "
+        "own network system",
     )
 
 

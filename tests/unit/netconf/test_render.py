@@ -72,11 +72,19 @@ def test_what_cannot_be_said_is_an_error_and_gives_no_files(system: System, case
     assert "macs: active" in error.mend
 
 
-def test_cloud_init_says_what_only_netplan_gets() -> None:
-    _, findings = render([NETWORKS["asks by ARP, static"]], "cloud-init")
-    (warning,) = findings
-    assert warning.severity is Severity.WARNING
-    assert "arp_ip_targets" in warning.found
+@pytest.mark.parametrize(
+    ("case", "lost"),
+    [
+        ("own addresses, dhcp", ["fail_over_mac=active"]),
+        ("asks by ARP, static", ["arp_ip_targets", "fail_over_mac=active"]),
+        ("a host's: bridge", ["the bond's own address 52:54:00:00:02:01"]),
+        ("a host's: VLAN and bridge", []),
+    ],
+)
+def test_cloud_init_says_what_not_every_guest_gets(case: str, lost: list[str]) -> None:
+    _, findings = render([NETWORKS[case]], "cloud-init")
+    assert [finding.found for finding in findings] == lost
+    assert all(finding.severity is Severity.WARNING for finding in findings)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

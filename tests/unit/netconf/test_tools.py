@@ -22,7 +22,7 @@ import pytest
 
 from sriovctl.netconf import File, System, render
 from tests.unit.netconf.cases import NETWORKS
-from tests.unit.netconf.reading import networkd_options, sections_of
+from tests.unit.netconf.reading import networkd_options, options_of, sections_of
 from tests.unit.netconf.test_render import REFUSED
 
 ROOT = os.environ.get("SRIOVCTL_NET_TOOLS", "")
@@ -204,6 +204,29 @@ def test_cloud_init_itself_reads_it(tools: Tools, case: str) -> None:
     for leg in network.legs:
         assert '"bond-master": "bond0"' in done.stdout
         assert leg.name in done.stdout
+
+
+@cases("cloud-init")
+def test_cloud_init_makes_the_same_bond_as_ifcfg(tools: Tools, case: str) -> None:
+    cloud_init = tools.need("cloud-init")
+    network = NETWORKS[case]
+    if network.bond.arp_ip_targets:
+        pytest.skip("that it cannot, as the warning says")
+    tools.put(files_of(case, "cloud-init"))
+    done = tools.run(
+        *cloud_init, "devel", "net-convert", "--network-data", f"{tools.seen}/network-config",
+        "--kind", "yaml", "-O", "sysconfig", "-D", "centos", "-d", tools.seen,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    made = tools.folder / "etc/sysconfig/network-scripts/ifcfg-bond0"
+    assert options_of("ifcfg", [File(path=str(made), text=_without_comments(made))]) == (
+        network.bond.options
+    )
+
+
+def _without_comments(path: Path) -> str:
+    lines = path.read_text().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("#"))
 
 
 def said_by_networkd(tools: Tools, files: tuple[File, ...]) -> str:
