@@ -21,6 +21,7 @@ case $words in
 *dumpxml*--inactive*) cat "$FOLDER/config" ;;
 *dumpxml*) cat "$FOLDER/live" ;;
 *detach-device*) { cat; echo " ${words##* }"; } >>"$FOLDER/detached" ;;
+*attach-device*) { cat; echo " ${words##* }"; } >>"$FOLDER/attached" ;;
 *) exit 1 ;;
 esac
 """
@@ -137,6 +138,19 @@ def test_undo_leaves_the_other_leg_alone(host: Host) -> None:
     host.show("live", running(2, 6))
     assert host.run("detach_nic_if_there", *card("em1"), "--live").returncode == 0
     assert not (host.folder / "detached").exists()
+
+
+@pytest.mark.parametrize("flag", ["--config", "--live"])
+def test_a_leg_is_plugged_in_beside_the_other_with_its_address(host: Host, flag: str) -> None:
+    pool = card("em2")[2]
+    host.show("live", running(2, 6))
+    host.show("config", defined("POOL", 6).replace('"POOL"', f"'{pool}'"))
+    for leg in LEGS:
+        xml = f"<interface type='network'>{leg}</interface>"
+        done = host.run("attach_nic_if_missing", *card(leg), flag, xml)
+        assert done.returncode == 0, done.stderr
+    attached = (host.folder / "attached").read_text()
+    assert attached == f"<interface type='network'>em1</interface> {flag}\n"
 
 
 def test_a_card_that_is_not_there_is_named(host: Host) -> None:
