@@ -112,9 +112,9 @@ def ask(lab: Lab, server: Server, **order: Any) -> dict[str, Any]:
         return control.ask(folder(lab, server) / "control.sock", **order)
     except HostError as error:
         raise HostError(
-            f"{server.name}: {error.found}\n{log_tail(lab, server)}",
-            "its BMC has ended or hangs",
-            f"sriovctl lab up --from bare --name {lab.name} starts it again",
+            f"{server.name}: {error.found}\n{log_tail(lab, server)}".rstrip(),
+            "what its BMC logged last is above, if anything",
+            f"a BMC that has ended is started by: sriovctl lab up --from bare --name {lab.name}",
         ) from None
 
 

@@ -177,7 +177,7 @@ def _again(
         raise UsageError(
             f"lab {lab.name} is up with {_kind(lab.personality)}",
             f"one with {_kind(personality)} was asked for",
-            f"sriovctl lab down --name {lab.name}, or another --name",
+            "give --from and --bmc as it was started with, or another --name",
         )
     _start_bmcs(lab, progress)
     folders = {server: lab.server_folder(server) for server in lab.servers}

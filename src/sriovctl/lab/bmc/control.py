@@ -116,6 +116,8 @@ def ask(path: Path, *, timeout: float = TIMEOUT, **order: Any) -> dict[str, Any]
             line.sendall(json.dumps(order).encode() + b"\n")
             with line.makefile("r", encoding="utf-8") as lines:
                 answer: dict[str, Any] = json.loads(lines.readline())
+    except TimeoutError as error:
+        raise HostError(f"the BMC at {path} has not done {order} in {timeout:g} s") from error
     except (OSError, ValueError) as error:
         raise HostError(f"no BMC answers at {path}: {error}") from error
     if "error" in answer:
