@@ -139,8 +139,11 @@ def faults_of_bond(bond: GuestBond, legs: Sequence[str], alike: bool) -> Iterato
         yield "primary", f"{bond.primary} is no leg of this pair; its legs: {', '.join(legs)}"
     elif bond.primary is not None and alike:
         yield "primary", "both cards have one address: give the pair's slot to tell them apart"
-    if bond.gateway is not None:
-        networks = [ipaddress.ip_interface(text).network for text in bond.addresses]
-        if not any(ipaddress.ip_address(bond.gateway) in network for network in networks):
-            known = ", ".join(bond.addresses) or "dhcp"
-            yield "gateway", f"{bond.gateway} is in the network of no address here; it has: {known}"
+    networks = [ipaddress.ip_interface(text).network for text in bond.addresses]
+    if bond.gateway is not None and not networks:
+        yield "gateway", "with address: dhcp the gateway is told by the DHCP server"
+    elif bond.gateway is not None and not any(
+        ipaddress.ip_address(bond.gateway) in network for network in networks
+    ):
+        known = ", ".join(bond.addresses)
+        yield "gateway", f"{bond.gateway} is in the network of no address here; it has: {known}"

@@ -118,7 +118,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "bond.primary",
         "give the pair's slot",
     ),
-    "gateway with dhcp": ({"bond": {"gateway": "10.0.0.1"}}, "bond.gateway", "it has: dhcp"),
+    "gateway with dhcp": ({"bond": {"gateway": "10.0.0.1"}}, "bond.gateway", "told by the DHCP"),
     "gateway elsewhere": (
         {"bond": {"gateway": "10.0.1.1", "address": "10.0.0.5/24"}},
         "bond.gateway",
