@@ -185,23 +185,28 @@ def _making_steps(want: PFWant, pf: PF, have: HostState) -> list[Step]:
                 undo=command("pf_down", pf.pci),
             )
         )
-    if want.vfs and pf.autoprobe is not None and pf.autoprobe != want.autoprobe:
-        to = "on" if want.autoprobe else "off"
+    if want.vfs != pf.numvfs:
+        steps.append(_count_step(want, pf, have))
+    elif _autoprobe_differs(want, pf):
         steps.append(
             Step(
                 link="nics",
-                title=f"{name}: driver autoprobe {to}",
-                reason="VFs are wanted on the host"
-                if want.autoprobe
-                else "VFs go to VMs only; without host drivers they are made faster",
+                title=f"{name}: driver autoprobe {_on_or_off(want)}",
+                reason="VFs are wanted on the host" if want.autoprobe else "VFs go to VMs only",
                 do=command("set_autoprobe", pf.pci, int(want.autoprobe)),
                 check=command("autoprobe_is", pf.pci, int(want.autoprobe)),
-                undo=command("set_autoprobe", pf.pci, int(pf.autoprobe)),
+                undo=command("set_autoprobe", pf.pci, int(bool(pf.autoprobe))),
             )
         )
-    if want.vfs != pf.numvfs:
-        steps.append(_count_step(want, pf, have))
     return steps
+
+
+def _autoprobe_differs(want: PFWant, pf: PF) -> bool:
+    return bool(want.vfs) and pf.autoprobe is not None and pf.autoprobe != want.autoprobe
+
+
+def _on_or_off(want: PFWant) -> str:
+    return "on" if want.autoprobe else "off"
 
 
 def _has_link_in_bond(pf: PF) -> bool:
@@ -209,16 +214,24 @@ def _has_link_in_bond(pf: PF) -> bool:
 
 
 def _count_step(want: PFWant, pf: PF, have: HostState) -> Step:
-    undo = [command("set_numvfs", pf.pci, pf.numvfs)]
+    do: list[str] = []
+    undo: list[str] = []
+    check = [command("numvfs_is", pf.pci, want.vfs)]
+    reason = f"the rack file wants {want.vfs}"
+    if _autoprobe_differs(want, pf):
+        reason += f", with driver autoprobe {_on_or_off(want)}"
+        do.append(command("set_autoprobe", pf.pci, int(want.autoprobe)))
+        check.append(command("autoprobe_is", pf.pci, int(want.autoprobe)))
+        undo.append(command("set_autoprobe", pf.pci, int(bool(pf.autoprobe))))
+    undo.append(command("set_numvfs", pf.pci, pf.numvfs))
     before = [line for vf in pf.vfs if (line := wish_line(vf.index, attributes_of(vf)))]
     if before:
         undo.append(command("set_vfs", pf.pci, *before))
     for bound_to in dict.fromkeys(vf.driver for vf in pf.vfs):
         # new VFs have no driver by themselves, unless autoprobe is on
-        if bound_to is not None or want.autoprobe:
+        if bound_to is not None or pf.autoprobe is not False:
             indices = [vf.index for vf in pf.vfs if vf.driver == bound_to]
             undo.append(_bind(pf, bound_to, indices))
-    do = []
     if _has_link_in_bond(pf):
         legs = [leg.pci for leg in have.pfs if leg.master == pf.master and _has_link_in_bond(leg)]
         do += [command("await_carrier", leg) for leg in legs if leg != pf.pci]
@@ -227,9 +240,9 @@ def _count_step(want: PFWant, pf: PF, have: HostState) -> Step:
     return Step(
         link="nics",
         title=f"{_name(want, pf)}: {pf.numvfs} → {want.vfs} VFs",
-        reason=f"the rack file wants {want.vfs}",
+        reason=reason,
         do=" && ".join(do),
-        check=command("numvfs_is", pf.pci, want.vfs),
+        check=" && ".join(check),
         undo=" && ".join(undo),
         impact=Impact.VF_RESET if pf.numvfs else Impact.LINK_BLIP,
     )

@@ -35,8 +35,8 @@ pf_has_carrier() { # PCI
     { read -r carrier <"$SYSFS/class/net/$netdev/carrier"; } 2>/dev/null && [ "$carrier" = 1 ]
 }
 
-# Waits until a test of a PF holds, looking again at each word of the kernel on links, and once a
-# second in case a word came before anybody listened.
+# Waits until a test of a PF holds, looking again at each word of the kernel on links; once when it
+# is listened for, and once a second, in case a word came before.
 await_link() { # TEST PCI SECONDS
     seconds=$3
     until "$1" "$2"; do
@@ -45,6 +45,7 @@ await_link() { # TEST PCI SECONDS
         {
             (trap - TERM && exec timeout 1 ip monitor link 2>/dev/null) &
             echo "$!"
+            (sleep 0.1 && echo) 2>/dev/null &
         } | (
             read -r monitor
             until "$1" "$2"; do
