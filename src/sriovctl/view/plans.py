@@ -46,13 +46,13 @@ def _print_stage(stage: Stage, out: Console) -> None:
     width = len(str(len(stage.steps)))
     for number, step in enumerate(stage.steps, 1):
         line = Text(f"  {number:>{width}}  ")
-        line.append(f"{step.link:<7}", style="dim")
+        line.append(f"{step.link:<9}", style="dim")
         line.append(harmless(step.title))
         if step.impact is not Impact.NONE:
             feels = f" for {', '.join(map(harmless, step.affects))}" if step.affects else ""
             line.append(f"  [{step.impact.value}{feels}]", style="yellow")
         out.print(line)
-        out.print(Text(f"  {'':>{width}}         {harmless(step.reason)}", style="dim"))
+        out.print(Text(f"  {'':>{width}}           {harmless(step.reason)}", style="dim"))
 
 
 def _standing(plan: Plan) -> Text:
