@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from sriovctl.chain import persistence
 from sriovctl.chain.steps import LinkPlan
 from sriovctl.chain.vfs import attributes_of, difference, runs_of, wish_line
@@ -381,37 +379,4 @@ def _persistence(
         return []
     if any(f.severity is Severity.BLOCKED for f in result.findings):
         return []
-    wanted = persistence.wanted_files(want, ports)
-    do: list[str] = []
-    sums: list[str] = []
-    gone: list[str] = []
-    undo: list[str] = []
-    for path in persistence.PATHS:
-        text, present = wanted.get(path), have.files.get(path)
-        if text == present:
-            continue
-        do.append(_file_command(path, text))
-        undo.insert(0, _file_command(path, present))
-        if text is None:
-            gone.append(command("no_file", path))
-        else:
-            sums += [hashlib.sha256(text.encode()).hexdigest(), path]
-    if not do:
-        return []
-    check = gone + ([command("files_have_sha256", *sums)] if sums else [])
-    return [
-        Step(
-            link="nics",
-            title="VFs come back at boot and with their driver"
-            if wanted
-            else "no VFs at boot any more",
-            reason="the kernel forgets VFs at each boot and driver reload",
-            do=" &&\n".join(do),
-            check=" &&\n".join(check),
-            undo=" &&\n".join(undo),
-        )
-    ]
-
-
-def _file_command(path: str, text: str | None) -> str:
-    return command("remove_file", path) if text is None else command("write_file", path, text)
+    return persistence.steps(want, have, ports)

@@ -8,10 +8,13 @@ unit is ordered before libvirt's daemons, so that at boot VFs are there before p
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
+from sriovctl.host import HostState
+from sriovctl.plan import Step
 from sriovctl.shell import command
 from sriovctl.wanted import HostWant
 
@@ -72,6 +75,44 @@ def wanted_files(want: HostWant, ports: list[Port]) -> dict[str, str]:
             for pci in addresses
         ),
     }
+
+
+def steps(want: HostWant, have: HostState, ports: list[Port]) -> list[Step]:
+    """The step that makes the host's files as they should be; none where they are."""
+    wanted = wanted_files(want, ports)
+    do: list[str] = []
+    sums: list[str] = []
+    gone: list[str] = []
+    undo: list[str] = []
+    for path in PATHS:
+        text, present = wanted.get(path), have.files.get(path)
+        if text == present:
+            continue
+        do.append(_file_command(path, text))
+        undo.insert(0, _file_command(path, present))
+        if text is None:
+            gone.append(command("no_file", path))
+        else:
+            sums += [hashlib.sha256(text.encode()).hexdigest(), path]
+    if not do:
+        return []
+    check = gone + ([command("files_have_sha256", *sums)] if sums else [])
+    return [
+        Step(
+            link="nics",
+            title="VFs come back at boot and with their driver"
+            if wanted
+            else "no VFs at boot any more",
+            reason="the kernel forgets VFs at each boot and driver reload",
+            do=" &&\n".join(do),
+            check=" &&\n".join(check),
+            undo=" &&\n".join(undo),
+        )
+    ]
+
+
+def _file_command(path: str, text: str | None) -> str:
+    return command("remove_file", path) if text is None else command("write_file", path, text)
 
 
 def _script(want: HostWant, ports: list[Port]) -> str:
