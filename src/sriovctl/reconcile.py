@@ -14,6 +14,7 @@ from sriovctl.errors import (
     HostError,
     ProbeError,
     TransactionError,
+    UnreachableError,
 )
 from sriovctl.firmware import FirmwareState
 from sriovctl.host import HostState
@@ -126,7 +127,7 @@ def apply(
     first: Plan | None = None
     try:
         while True:
-            have = look(reach, timeout_s=timeouts.probe_s)
+            have = _look_or_rouse(reach, want, leave, observer, timeouts)
             if ask_bmc:
                 bmc = look_at_firmware(want, have)
             plan = planner(want, have, bmc)
@@ -155,6 +156,33 @@ def apply(
     outcome = Outcome(reach.name, first, tuple(done), time.monotonic() - began)
     observer.finished(outcome.host, outcome.changed, outcome.seconds)
     return outcome
+
+
+def _look_or_rouse(
+    reach: Reach, want: HostWant, leave: Leave, observer: Observer, timeouts: Timeouts
+) -> HostState:
+    """A probe; of a host that does not answer, after its BMC has switched it on.
+
+    A run that was broken off in the middle of a power cycle leaves a host that is off.
+    """
+    try:
+        return look(reach, timeout_s=timeouts.probe_s)
+    except UnreachableError as error:
+        if want.bmc is None:
+            raise
+        from sriovctl.bmc import host
+
+        state = host.power(reach.name, want.bmc)
+        if not leave.impacts >= RESTARTS:
+            error.means = f"its BMC says that it is {state}"
+            if state == "off":
+                error.mend = "switch it on, or let apply do it: sriovctl apply --reboot"
+            raise
+        observer.said(reach.name, f"no answer; its BMC says that it is {state}")
+        if not host.rouse(reach.name, want.bmc, tell=lambda text: observer.said(reach.name, text)):
+            raise
+    restartrun.await_boot(reach, "", observer=observer, timeouts=timeouts)
+    return look(reach, timeout_s=timeouts.probe_s)
 
 
 def _run_other(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from sriovctl.bmc.carry import carry
-from sriovctl.bmc.door import Door, Patience
+from sriovctl.bmc.door import Door, Order, Patience
 from sriovctl.bmc.opening import open_door
-from sriovctl.chain.firmware import without_sriov
+from sriovctl.chain.firmware import Restart, Wait, next_move, without_sriov
 from sriovctl.errors import SriovctlError
 from sriovctl.firmware import FirmwareState, FirmwareWant
 from sriovctl.host import HostState
@@ -45,14 +46,51 @@ def make(
     :param force_after: as :func:`sriovctl.bmc.carry.carry`
     :raises SriovctlError: it cannot be, or was not done; says what is staged
     """
-    with _open(host, bmc) as door:
+    with _open(host, bmc, patience) as door:
         carry(door, want, restart=restart, force_after=force_after, tell=tell, patience=patience)
 
 
+def rouse(
+    host: str, bmc: BMCWant, *, tell: Callable[[str], None], patience: Patience | None = None
+) -> bool:
+    """Go on with a restart that an earlier run left in the middle: of a host that does not answer.
+
+    One that is off is switched on. What waits at the BMC for its start comes with it, and is waited
+    for.
+
+    :returns: False where it is on and nothing of ours is under way: then it is not ours to mend
+    :raises SriovctlError: the BMC cannot be asked, or does not do it
+    """
+    want = FirmwareWant(intents=bmc.intents)
+    with _open(host, bmc, patience) as door:
+        off = door.power() == "off"
+        move = next_move(want, door.look(want, jobs=True))
+        if off and isinstance(move, Restart | Wait):
+            carry(door, want, restart=True, tell=tell, patience=patience)
+        elif off:
+            tell("switch on")
+            door.order(Order.ON)
+        elif isinstance(move, Wait):
+            carry(door, want, tell=tell, patience=patience)
+        else:
+            # its way is cut, or it hangs: VMs may be at work there
+            return False
+        return True
+
+
+def power(host: str, bmc: BMCWant) -> Literal["on", "off"]:
+    """Whether a host is on, as its BMC says.
+
+    :raises SriovctlError: the BMC cannot be asked
+    """
+    with _open(host, bmc) as door:
+        return door.power()
+
+
 @contextmanager
-def _open(host: str, bmc: BMCWant) -> Iterator[Door]:
+def _open(host: str, bmc: BMCWant, patience: Patience | None = None) -> Iterator[Door]:
     try:
-        door = open_door(bmc)
+        door = open_door(bmc, patience)
         try:
             yield door
         finally:
