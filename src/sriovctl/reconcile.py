@@ -81,9 +81,12 @@ def look(reach: Reach, *, timeout_s: float = Timeouts.probe_s) -> HostState:
         raise
 
 
-def look_at_firmware(want: HostWant, have: HostState) -> FirmwareState | None:
+def look_at_firmware(
+    want: HostWant, have: HostState, before: FirmwareState | None = None
+) -> FirmwareState | None:
     """Ask a host's BMC; None where the rack file names none.
 
+    :param before: an earlier look, which spares round trips
     :raises SriovctlError: it cannot be asked
     """
     if want.bmc is None:
@@ -91,7 +94,7 @@ def look_at_firmware(want: HostWant, have: HostState) -> FirmwareState | None:
     # its libraries take a second to load, and most runs have no BMC
     from sriovctl.bmc import host
 
-    return host.look(want, have)
+    return host.look(want, have, before)
 
 
 def apply(
@@ -129,7 +132,7 @@ def apply(
         while True:
             have = _look_or_rouse(reach, want, leave, observer, timeouts)
             if ask_bmc:
-                bmc = look_at_firmware(want, have)
+                bmc = look_at_firmware(want, have, bmc)
             plan = planner(want, have, bmc)
             # what was as wanted stays so through this run
             ask_bmc = any(step.link == "firmware" for step in plan.steps)

@@ -9,22 +9,31 @@ from typing import Literal
 from sriovctl.bmc.carry import carry
 from sriovctl.bmc.door import Door, Order, Patience
 from sriovctl.bmc.opening import open_door
-from sriovctl.chain.firmware import Restart, Wait, next_move, without_sriov
+from sriovctl.chain.firmware import Restart, Wait, next_move, wish, without_sriov
 from sriovctl.errors import SriovctlError
 from sriovctl.firmware import FirmwareState, FirmwareWant
 from sriovctl.host import HostState
 from sriovctl.wanted import BMCWant, HostWant
 
 
-def look(want: HostWant, have: HostState) -> FirmwareState | None:
+def look(
+    want: HostWant,
+    have: HostState,
+    before: FirmwareState | None = None,
+    *,
+    patience: Patience | None = None,
+) -> FirmwareState | None:
     """What the host's BMC says; None where the rack file names none.
 
     :param have: the host itself: ports that show no SR-IOV are looked at too
+    :param before: an earlier look, which knows these ports' names at the BMC
     :raises SriovctlError: the BMC cannot be asked
     """
     if want.bmc is None:
         return None
-    with _open(want.name, want.bmc) as door:
+    with _open(want.name, want.bmc, patience) as door:
+        if before is not None:
+            return door.look(wish(want.bmc, before))
         macs = without_sriov(want, have)
         ports = door.ports() if macs else {}
         nics = tuple(ports[mac] for mac in macs if mac in ports)

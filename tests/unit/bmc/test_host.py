@@ -76,10 +76,10 @@ def test_a_port_without_sriov_is_looked_up_by_its_mac(either: Way, doors: Doors)
     have = bare_host().model_copy(update={"ports": (port,)})
     pf = PFWant(name="em1", by="name", vfs=7, pool=None, autoprobe=False)
     want = HostWant(rack="r", name="s", pfs=(pf,), bmc=bmc(either))
-    state = host.look(want, have)
+    state = host.look(want, have, patience=patience())
     assert state is not None
     assert fqdd in {s.device for s in state.settings}
     # one that shows SR-IOV costs no round trip
-    state = host.look(want, bare_host())
+    state = host.look(want, bare_host(), patience=patience())
     assert state is not None
     assert {s.device for s in state.settings} == {"BIOS"}
