@@ -35,7 +35,7 @@ from sriovctl.wanted import HostWant
 from tests.unit.shells import Gate
 from tests.unit.test_reconcile import Recorder, World
 
-QUICK = Patience(connect_s=2.0, silence_s=5.0)
+QUICK = Patience(connect_s=5.0, silence_s=5.0)
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 
 
