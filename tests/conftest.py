@@ -1,10 +1,18 @@
-"""Two workers share the tests, one lab each: an emulated server keeps one processor busy."""
+"""What holds for every test, and how two workers share them.
+
+Each worker has one lab at a time: an emulated server keeps one processor busy.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# a busy machine is no failure
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 RACK = Path(__file__).parent / "rack"
 OWN_LABS = ("test_bare.py", "test_from_bare.py")
