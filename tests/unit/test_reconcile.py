@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sriovctl import reconcile
+from sriovctl import reconcile, restartrun
 from sriovctl.errors import (
     BlockedError,
     DiffersError,
@@ -24,7 +24,7 @@ from sriovctl.firmware import FirmwareState
 from sriovctl.host import HostState
 from sriovctl.observer import Silent
 from sriovctl.plan import Finding, Impact, Plan, Severity, Stage, Step
-from sriovctl.reach import LocalReach, Output, OverdueError
+from sriovctl.reach import LocalReach, Output, OverdueError, Reach
 from sriovctl.stagerun import Timeouts
 from sriovctl.transaction import (
     Begun,
@@ -302,6 +302,34 @@ def test_a_plan_without_an_end_comes_to_an_end(world: World) -> None:
     world.plan = always_more  # type: ignore[method-assign]
     with pytest.raises(TransactionError, match="still not as wanted after 8 stages"):
         apply(Counting(), world)
+
+
+def test_a_host_that_comes_back_without_the_setting_is_not_restarted_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reboots: list[str] = []
+
+    def rebooted(reach: Reach, boot_id: str, **_: object) -> None:
+        reboots.append(boot_id)
+
+    def still_missing(want: HostWant, have: HostState, bmc: FirmwareState | None) -> Plan:
+        step = Step(
+            link="kernel",
+            title="h: reboot",
+            reason="intel_iommu=on does not run",
+            do="",
+            check="",
+            undo="",
+            impact=Impact.REBOOT,
+        )
+        return Plan(host="h", stages=(Stage(title="reboot", steps=(step,), kind="reboot"),))
+
+    monkeypatch.setattr(restartrun, "reboot", rebooted)
+    world.plan = still_missing  # type: ignore[method-assign]
+    with pytest.raises(HostError, match="intel_iommu=on does not run") as caught:
+        apply(Counting(), world, allow=reconcile.RESTARTS)
+    assert len(reboots) == 1
+    assert "did not boot by the settings" in caught.value.means
 
 
 # --- failed
