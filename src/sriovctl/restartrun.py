@@ -10,18 +10,28 @@ from sriovctl.reach import Reach
 from sriovctl.stagerun import Timeouts
 
 REBOOT = """PATH=${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin
+read -r boot </proc/sys/kernel/random/boot_id
+[ "$boot" = "$1" ] || exit 0
 if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi
 """
-"""Returns at once: init reboots, and ends this session on its way."""
+"""Returns at once: init reboots, and ends this session on its way. What somebody else has restarted
+since it was looked at ($1, its boot id then) is not restarted again."""
 
-STATE = """read -r boot </proc/sys/kernel/random/boot_id
+STATE = """PATH=${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin
+read -r boot </proc/sys/kernel/random/boot_id
 state=running
-if [ -d /run/systemd/system ]; then state=$(systemctl is-system-running 2>/dev/null); fi
+if [ -d /run/systemd/system ]; then
+  state=$(systemctl is-system-running 2>/dev/null)
+else
+  case $(initctl status rc 2>/dev/null) in *start/*) state=starting ;; esac
+fi
 printf '%s %s\\n' "$boot" "$state"
 """
-"""Which boot this is, and how far it has come (systemctl(1), is-system-running)."""
+"""Which boot this is, and how far it has come (systemctl(1), is-system-running). On CentOS 6 upstart's
+job ``rc`` starts the services, sshd before libvirtd."""
 
-BOOTING = ("initializing", "starting", "")
+BOOTING = ("initializing", "starting", "stopping", "")
+"""Also one that shuts down again, to relabel its files for SELinux, say."""
 
 
 def reboot(reach: Reach, boot_id: str, *, observer: Observer, timeouts: Timeouts) -> None:
@@ -32,7 +42,7 @@ def reboot(reach: Reach, boot_id: str, *, observer: Observer, timeouts: Timeouts
     :raises HostError: it refuses, or has not come back in time
     """
     try:
-        output = reach.run(REBOOT, timeout_s=timeouts.probe_s)
+        output = reach.run(REBOOT, (boot_id,), timeout_s=timeouts.probe_s)
     except UnreachableError:
         pass  # the way was cut before the answer; whether it reboots, the wait will tell
     else:
@@ -74,13 +84,16 @@ def await_boot(reach: Reach, boot_id: str, *, observer: Observer, timeouts: Time
                     waited = time.monotonic() - began
                     observer.said(reach.name, f"back with a new boot after {waited:.0f} s")
                     return
-                seen = f"it has started anew, and systemd says it is still {state or 'starting'}"
+                seen = f"it has started anew, and its init says it is still {state or 'starting'}"
+            elif boot:
+                seen = "it has not shut down yet: it still runs the same boot"
             else:
-                seen = "it has not shut down yet"
+                seen = f"it answers no better than: {output.stderr.strip() or output.status}"
         if time.monotonic() - began > timeouts.boot_s:
             raise HostError(
                 f"{reach.name}: not back within {timeouts.boot_s:g} s: {seen}",
-                "it was restarted, and is not yet as wanted",
-                "look at its console; once it is back, run the same command again",
+                "it was told to restart, and is not yet as wanted",
+                "look at its console, or there: systemctl list-jobs; once it is back, run the same "
+                "command again",
             )
         time.sleep(timeouts.retry_s)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from sriovctl.errors import DiffersError, HostError, UnreachableError
 from sriovctl.observer import Silent
 from sriovctl.reach import Output
 from sriovctl.stagerun import Timeouts
+from tests.unit.shells import PATIENCE_S, SHELLS, shell_folder
 
 QUICK = Timeouts(retry_s=0.0)
 AWAY = UnreachableError("no connection")
@@ -51,6 +55,8 @@ class Answers:
         (AWAY, "new starting", "new degraded"),
         # half an answer of a host on its way down
         ("", "new running"),
+        # SELinux has relabelled its files, and it starts once more
+        ("new stopping", AWAY, "newer starting", "newer running"),
     ],
 )
 def test_it_waits_until_another_boot_has_finished_starting(
@@ -65,8 +71,9 @@ def test_it_waits_until_another_boot_has_finished_starting(
     ("answer", "said"),
     [
         (AWAY, "no connection"),
-        ("old running", "has not shut down yet"),
+        ("old running", "still runs the same boot"),
         ("new starting", "still starting"),
+        ("", "no better than: 0"),
     ],
 )
 def test_it_gives_up_and_says_what_it_saw(answer: str | UnreachableError, said: str) -> None:
@@ -80,6 +87,61 @@ def test_a_connection_that_the_reboot_cuts_is_no_failure() -> None:
     restartrun.reboot(host, "old", observer=Silent(), timeouts=QUICK)
     assert host.scripts[0] == restartrun.REBOOT
     assert host.scripts.count(restartrun.REBOOT) == 1
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("same", [True, False])
+def test_what_has_restarted_meanwhile_is_not_rebooted(
+    tmp_path: Path, shell: str, same: bool
+) -> None:
+    """Another controller may have done it since this one looked."""
+    folder = shell_folder(shell, tmp_path)
+    if folder is None:
+        pytest.skip(f"no {shell} here")
+    # busybox would take its own reboot whatever stands in PATH
+    harmless = restartrun.REBOOT.replace("systemctl reboot", "echo").replace(
+        "else reboot", "else echo"
+    )
+    assert "reboot" not in harmless
+    now = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    done = subprocess.run(
+        [folder / "sh", "-s", "--", now if same else "another"],
+        input=harmless,
+        env={"PATH": f"{folder}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) is same
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_without_systemd_the_services_that_upstart_starts_are_waited_for(
+    tmp_path: Path, shell: str
+) -> None:
+    folder = shell_folder(shell, tmp_path)
+    if folder is None:
+        pytest.skip(f"no {shell} here")
+    script = restartrun.STATE.replace("/run/systemd/system", str(tmp_path / "none"))
+    for said, state in (
+        ("echo rc start/running, process 1234", "starting"),
+        ("echo rc stop/waiting", "running"),
+        ("exit 127", "running"),
+    ):
+        (folder / "initctl").write_text(f"#!/bin/sh\n{said}\n")
+        (folder / "initctl").chmod(0o755)
+        done = subprocess.run(
+            [folder / "sh", "-s"],
+            input=script,
+            env={"PATH": f"{folder}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=True,
+        )
+        assert done.stdout.split()[1:] == [state]
 
 
 def test_this_machine_is_not_waited_for() -> None:
