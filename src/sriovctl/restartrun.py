@@ -27,8 +27,8 @@ else
 fi
 printf '%s %s\\n' "$boot" "$state"
 """
-"""Which boot this is, and how far it has come (systemctl(1), is-system-running). On CentOS 6 upstart's
-job ``rc`` starts the services, sshd before libvirtd."""
+"""Which boot this is, and how far it has come (systemctl(1), is-system-running). On CentOS 6
+upstart's job ``rc`` starts the services, sshd before libvirtd."""
 
 BOOTING = ("initializing", "starting", "stopping", "")
 """Also one that shuts down again, to relabel its files for SELinux, say."""
