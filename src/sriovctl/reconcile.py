@@ -177,7 +177,7 @@ def _look_or_rouse(
 
         state = host.power(reach.name, want.bmc)
         if not leave.impacts >= RESTARTS:
-            error.means = f"its BMC says that it is {state}"
+            error.means = "; ".join(filter(None, (error.means, f"its BMC says that it is {state}")))
             if state == "off":
                 error.mend = "switch it on, or let apply do it: sriovctl apply --reboot"
             raise
@@ -198,7 +198,9 @@ def _run_other(
     observer: Observer,
     timeouts: Timeouts,
 ) -> None:
-    if stage.kind == "reboot":
+    # whoever has its own machine shut down by the BMC is not there to switch it on; what waits for
+    # a start takes a reboot too
+    if stage.kind == "reboot" or (stage.kind == "power-cycle" and not reach.remote):
         boot_id = have.kernel.boot_id
         restartrun.reboot(reach, boot_id, observer=observer, timeouts=timeouts)
         return
@@ -305,7 +307,7 @@ def check_expected(plan: Plan, expected: Plan) -> None:
 
 
 def _check_progress(host: str, stage: Stage, done: list[Stage]) -> None:
-    if stage.kind != "transaction" and any(stage.kind == before.kind for before in done):
+    if stage.kind != "transaction" and any(_was_for(stage, before) for before in done):
         reasons = "; ".join(dict.fromkeys(step.reason for step in stage.steps))
         wants = f"{host}: after the {stage.title} it wants another: {reasons}"
         if stage.kind == "reboot":
@@ -330,3 +332,11 @@ def _check_progress(host: str, stage: Stage, done: list[Stage]) -> None:
             "the plan does not come to an end",
             "run: sriovctl plan RACK",
         )
+
+
+def _was_for(stage: Stage, before: Stage) -> bool:
+    """Whether an earlier stage was to bring what this one is for; a power cycle reboots too."""
+    return stage.kind == before.kind or (
+        (stage.kind, before.kind) == ("reboot", "power-cycle")
+        and stage.steps[0].reason in before.steps[0].reason
+    )

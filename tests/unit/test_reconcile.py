@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from sriovctl import reconcile, restartrun
+from sriovctl.bmc import host as bmc_host
 from sriovctl.errors import (
     BlockedError,
     DiffersError,
@@ -38,7 +40,7 @@ from sriovctl.transaction import (
     follow_up,
     parse_event,
 )
-from sriovctl.wanted import HostWant
+from sriovctl.wanted import BMCWant, HostWant
 from tests.unit.shells import Gate, write
 
 WANT = HostWant(rack="r", name="h", pfs=())
@@ -302,6 +304,77 @@ def test_a_plan_without_an_end_comes_to_an_end(world: World) -> None:
     world.plan = always_more  # type: ignore[method-assign]
     with pytest.raises(TransactionError, match="still not as wanted after 8 stages"):
         apply(Counting(), world)
+
+
+def restart_stage(kind: Literal["reboot", "power-cycle"], reason: str) -> Stage:
+    step = Step(
+        link="kernel",
+        title=f"h: {kind}",
+        reason=reason,
+        do="",
+        check="",
+        undo="",
+        impact=Impact(kind),
+    )
+    return Stage(title=kind, steps=(step,), kind=kind)
+
+
+def test_the_machine_that_this_runs_on_is_not_shut_down_by_its_bmc(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would be there to switch it on."""
+    calls: list[str] = []
+
+    def rebooted(reach: Reach, boot_id: str, **_: object) -> None:
+        calls.append("reboot")
+        raise DiffersError("h reboots now")
+
+    monkeypatch.setattr(restartrun, "reboot", rebooted)
+    monkeypatch.setattr(bmc_host, "make", lambda *_, **__: calls.append("bmc"))
+    stage = restart_stage("power-cycle", "SR-IOV Global Enable")
+    world.plan = lambda *_: Plan(host="h", stages=(stage,))  # type: ignore[method-assign]
+    with pytest.raises(DiffersError, match="reboots now"):
+        apply(Counting(), world, allow=reconcile.RESTARTS)
+    assert calls == ["reboot"]
+
+
+@pytest.mark.parametrize(
+    ("second", "again"),
+    [("intel_iommu=on: staged", False), ("pci=realloc: staged", True)],
+)
+def test_a_power_cycle_that_was_for_the_kernel_too_is_not_followed_by_a_reboot_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, second: str, again: bool
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(restartrun, "reboot", lambda *_, **__: calls.append("reboot"))
+    monkeypatch.setattr(restartrun, "await_boot", lambda *_, **__: None)
+    monkeypatch.setattr(bmc_host, "make", lambda *_, **__: calls.append("power-cycle"))
+    monkeypatch.setattr(reconcile, "look_at_firmware", lambda *_: FirmwareState(via="redfish"))
+    stages = [
+        restart_stage("power-cycle", "SR-IOV Global Enable; intel_iommu=on: staged"),
+        restart_stage("reboot", second),
+    ]
+
+    def plan(*_: object) -> Plan:
+        return Plan(host="h", stages=tuple(stages[len(calls) : len(calls) + 1]))
+
+    def run() -> None:
+        bmc = BMCWant(address="10.8.0.2", user="root", password="env:P")
+        reconcile.apply(
+            Remote(),
+            WANT.model_copy(update={"bmc": bmc}),
+            observer=Recorder(),
+            leave=reconcile.Leave(reconcile.RESTARTS),
+            timeouts=QUICK,
+            planner=plan,
+        )
+
+    if again:
+        run()
+    else:
+        with pytest.raises(HostError, match="intel_iommu=on"):
+            run()
+    assert calls == ["power-cycle"] + ["reboot"] * again
 
 
 def test_a_host_that_comes_back_without_the_setting_is_not_restarted_again(
