@@ -336,6 +336,8 @@ def _check_progress(host: str, stage: Stage, done: list[Stage]) -> None:
 
 def _was_for(stage: Stage, before: Stage) -> bool:
     """Whether an earlier stage was to bring what this one is for; a power cycle reboots too."""
+    if stage.kind == "firmware":
+        return stage == before
     return stage.kind == before.kind or (
         (stage.kind, before.kind) == ("reboot", "power-cycle")
         and stage.steps[0].reason in before.steps[0].reason

@@ -38,7 +38,10 @@ def plan(want: HostWant, have: HostState, bmc: FirmwareState | None = None) -> P
     if not have.system.root:
         findings.append(_no_root(want))
     due = restart.due(want, have, bmc)
-    if due is None:
+    if due is None and stages:
+        # a job of the BMC is not over, and what a restart may mend is not yet to be judged
+        findings = [f for f in findings if not f.may_pass]
+    elif due is None:
         steps = [step for part in reversed(plans) for step in part.release]
         steps += [step for part in plans for step in part.build]
         steps += restart.come_back(want, have)

@@ -114,35 +114,41 @@ def without_sriov(want: HostWant, have: HostState) -> tuple[str, ...]:
 
 
 def steps(want: FirmwareWant, have: FirmwareState) -> tuple[Step, ...]:
-    """What is to be staged at the BMC; empty where all waits for a start of the server, or holds.
+    """What is to be done at the BMC before a start of the server, if that is due; often nothing.
 
     They only tell: the BMC is asked by :mod:`sriovctl.bmc.carry`, not by a script.
     """
-    move = next_move(want, have)
-    if not isinstance(move, Stage | Commit):
-        return ()
-    return tuple(
-        Step(
-            link="firmware",
-            title=f"{change.device}: {change.display} ({change.name}) "
-            f"{change.before} → {change.after}",
-            reason="staged already, but no job applies it"
-            if change.staged
-            else "needed for VFs in VMs",
-            do="",
-            check="",
-            undo="",
-        )
-        for change in plan(want, have).changes
-    )
+    match next_move(want, have):
+        case Stage() | Commit():
+            return tuple(
+                _told(
+                    f"{change.device}: {change.display} ({change.name}) "
+                    f"{change.before} → {change.after}",
+                    "staged already, but no job applies it"
+                    if change.staged
+                    else "needed for VFs in VMs",
+                )
+                for change in plan(want, have).changes
+            )
+        case Wait(job=Job() as job):
+            return (_told(f"wait for the BMC's job {job.id} ({job.name})", f"it is {job.state}"),)
+    return ()
+
+
+def _told(title: str, reason: str) -> Step:
+    return Step(link="firmware", title=title, reason=reason, do="", check="", undo="")
 
 
 def awaits_start(want: FirmwareWant, have: FirmwareState) -> str:
-    """The settings that a start of the server brings; empty where none does."""
-    changes = plan(want, have).changes
-    if not changes and isinstance(next_move(want, have), Done):
+    """The settings that a start of the server brings; empty where none does.
+
+    A job of ours that runs had its start: it is only waited for.
+    """
+    if any(
+        (job := have.live(s.device)) and job.state is JobState.RUNNING for s in _wanted(want, have)
+    ):
         return ""
-    return ", ".join(change.display for change in changes) or "a job of ours is not over"
+    return ", ".join(change.display for change in plan(want, have).changes)
 
 
 def plan(want: FirmwareWant, have: FirmwareState) -> FirmwarePlan:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sriovctl import chain
 from sriovctl.chain import restart
 from sriovctl.chain.restart import NOTE, Restart
-from sriovctl.firmware import FirmwareState, JobState
+from sriovctl.firmware import FirmwareState, Job, JobState, Setting
 from sriovctl.host import VM, HostState, NetworkPort
 from sriovctl.plan import Impact, Plan, Severity
 from sriovctl.wanted import BMCWant, HostWant
@@ -75,6 +76,26 @@ def test_what_is_staged_is_not_staged_again() -> None:
     staged = host(files=with_default("intel_iommu=on"), table=None)
     have = staged.model_copy(update={"pfs": (), "ports": bare().ports, "vms": bare().vms})
     assert kinds(chain.plan(with_bmc(), have, ready)) == ["power-cycle"]
+
+
+@pytest.mark.parametrize("setting", [HOLDS, STAGED])
+def test_a_job_that_runs_had_its_restart_and_is_only_waited_for(setting: Setting) -> None:
+    """A run was killed while it waited for the job, and the host is up before that is over."""
+    have = with_vms(host("intel_iommu=on", files=with_default("intel_iommu=on")), running("VM-2"))
+    have = have.model_copy(update={"pfs": (), "ports": bare().ports})
+    plan = chain.plan(with_bmc(), have, state(setting, jobs=(job(JobState.RUNNING),)))
+    assert kinds(plan) == ["firmware"]
+    assert "JID_1" in plan.stages[0].steps[0].title
+    assert stops(plan) == []
+
+
+def test_before_a_restart_a_job_is_waited_for_that_it_would_cut_short() -> None:
+    other = Job(id="JID_2", name="Firmware Update", state=JobState.RUNNING)
+    jobs = (job(JobState.SCHEDULED), other)
+    have = with_vms(host(files=with_default("intel_iommu=on")), running("VM-2"))
+    plan = chain.plan(with_bmc(), have, state(STAGED, jobs=jobs))
+    assert kinds(plan) == ["firmware", "transaction", "power-cycle"]
+    assert "JID_2" in plan.stages[0].steps[0].title
 
 
 def test_the_kernel_alone_needs_no_power_cycle() -> None:
