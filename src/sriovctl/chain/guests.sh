@@ -146,24 +146,55 @@ vm_is_running() { # UUID
 # guest that was still booting, is asked again.
 shut_down_vms() { # UUID…
     for shut in "$@"; do
-        vm_is_off "$shut" || virsh_quietly shutdown --domain "$shut" || return 1
+        vm_is_off "$shut" || vm_hears_button "$shut" || return 1
     done
-    left=$VM_SHUTDOWN_TIMEOUT_S
+    for shut in "$@"; do
+        # it may go off by itself meanwhile
+        vm_is_off "$shut" || virsh_quietly shutdown --domain "$shut" || vm_is_off "$shut" || return 1
+    done
+    seconds_since_boot
+    deadline=$((now + VM_SHUTDOWN_TIMEOUT_S))
     for shut in "$@"; do
         until vm_is_off "$shut"; do
-            [ "$left" -gt 0 ] || {
-                echo "the VM $shut has not shut down within $VM_SHUTDOWN_TIMEOUT_S s" >&2
+            seconds_since_boot
+            [ "$now" -lt "$deadline" ] || {
+                echo "the VM $shut has not shut down within $VM_SHUTDOWN_TIMEOUT_S s; it was asked to, and may still do so" >&2
                 return 1
             }
-            left=$((left - VM_EVENT_S))
+            # virsh before 1.2.5 (CentOS 6) knows no events
             virsh -q -c qemu:///system event --domain "$shut" --event lifecycle \
-                --timeout "$VM_EVENT_S" >/dev/null 2>&1 || :
+                --timeout "$VM_EVENT_S" >/dev/null 2>&1 || sleep 1
             vm_is_off "$shut" || virsh_quietly shutdown --domain "$shut" 2>/dev/null || :
         done
     done
 }
 VM_SHUTDOWN_TIMEOUT_S=${SRIOVCTL_VM_SHUTDOWN_TIMEOUT_S:-180}
 VM_EVENT_S=5
+
+vm_hears_button() { # UUID
+    state=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system domstate --domain "$1") || return 1
+    case $state in
+    paused | pmsuspended | crashed)
+        echo "the VM $1 is $state and hears no power button: virsh resume it, or virsh destroy it" >&2
+        return 1
+        ;;
+    esac
+}
+
+seconds_since_boot() { # sets $now; a clock that is set right meanwhile does not disturb it
+    read -r now _ </proc/uptime
+    now=${now%.*}
+}
+
+# Undo of shut_down_vms: all that can be started are, and one that never went off is left alone.
+start_vms() { # UUID…
+    unstarted=0
+    for again in "$@"; do
+        vm_is_off "$again" || [ -z "$state" ] || continue
+        start_vm "$again" || unstarted=1
+    done
+    return "$unstarted"
+}
 
 vms_are_off() { # UUID…
     for off; do

@@ -65,7 +65,7 @@ def stages(want: HostWant, have: HostState, restart: Restart) -> tuple[Stage, ..
 def _make_way(have: HostState, running: list[VM], restart: Restart) -> Step:
     noted = _noted(have)
     keys = [vm.uuid or vm.name for vm in running]
-    undo = [command("start_vm", key) for key in keys]
+    undo = [command("start_vms", *keys)]
     undo.append(command("note_vms", NOTE, *noted) if noted else command("forget_vms", NOTE))
     return Step(
         link="guests",
@@ -90,7 +90,8 @@ def findings(have: HostState, restart: Restart) -> list[Finding]:
             about=vm.name,
             found=f"the running VM {vm.name} has no definition on the host",
             means="it would be gone for good once it is shut down for the restart",
-            mend=f"virsh dumpxml {command(vm.name)} | virsh define /dev/stdin, or shut it down",
+            mend=f"virsh dumpxml --inactive {command(vm.name)} | virsh define /dev/stdin, "
+            "or shut it down",
         )
         for vm in have.vms
         if vm.running and not vm.persistent

@@ -320,6 +320,10 @@ class HostModel:
         for uuid in uuids:
             self.power_off_vm(uuid)
 
+    def start_vms(self, *uuids: str) -> None:
+        for uuid in uuids:
+            self.start_vm(uuid)
+
     def note_vms(self, path: str, *uuids: str) -> None:
         self.write_file(path, "".join(f"{line}\n" for line in ("# note", *uuids)))
 
