@@ -146,7 +146,12 @@ def test_init_writes_a_rack_file_whose_plan_is_empty(room: Rack, tmp_path: Path)
     path.write_text(text)
     plan = json.loads(sriovctl(room, "plan", path, "--json", expect=None).stdout)[SERVER]
     titles = [step["title"] for stage in plan["stages"] for step in stage["steps"]]
-    assert [t for t in titles if not t.startswith("VFs come back")] == []
+    # an earlier test's rack file gives VFs to no VM, so it took the modules' file away
+    at_boot = {
+        "VFs come back at boot and with their driver",
+        "vfio-pci and vfio_iommu_type1 loaded, now and at boot",
+    }
+    assert set(titles) <= at_boot
 
 
 def test_a_vms_cards_come_and_go_while_it_runs(room: Rack, tmp_path: Path) -> None:

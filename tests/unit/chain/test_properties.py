@@ -22,7 +22,16 @@ ample = settings(
 def _applicable(want: HostWant, have: HostState) -> Plan:
     plan = chain.plan(want, have)
     assume(not any(f.severity in STOPPING for f in plan.findings))
+    assume(not _starts_with_cards_of_others(want, have))
     return plan
+
+
+def _starts_with_cards_of_others(want: HostWant, have: HostState) -> bool:
+    """Is a VM to start that has a card of a pool outside of the rack file? Whether that pool has a
+    VF left for it shows when it starts, and not before."""
+    ours = {pf.pool for pf in want.pfs}
+    to_start = {vm.name for vm in want.vms if vm.running}
+    return any(nic.pool not in ours for vm in have.vms if vm.name in to_start for nic in vm.nics)
 
 
 @ample
@@ -92,6 +101,7 @@ def test_a_held_vf_is_never_taken(want: HostWant, have: HostState) -> None:
     model = HostModel(have)
     if plan.of(Severity.BLOCKED) or plan.of(Severity.ERROR):
         return
+    assume(not _starts_with_cards_of_others(want, have))
     # the model itself refuses to take a held VF or stop a pool under a running VM
     model.apply(plan.steps)
     assert held <= {vf.pci for pf in model.state.pfs for vf in pf.vfs}
