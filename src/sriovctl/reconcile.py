@@ -13,6 +13,7 @@ from sriovctl.errors import (
     FirmwareError,
     HostError,
     ProbeError,
+    SriovctlError,
     TransactionError,
     UnreachableError,
 )
@@ -128,6 +129,7 @@ def apply(
     ask_bmc = True
     done: list[Stage] = []
     first: Plan | None = None
+    have: HostState | None = None
     try:
         while True:
             have = _look_or_rouse(reach, want, leave, observer, timeouts)
@@ -154,11 +156,24 @@ def apply(
                 _run_other(reach, want, have, bmc, stage, leave, observer, timeouts)
             done.append(stage)
     except BaseException as error:
+        if isinstance(error, SriovctlError) and have is not None:
+            _tell_of_vms(error, have)
         observer.failed(reach.name, error)
         raise
     outcome = Outcome(reach.name, first, tuple(done), time.monotonic() - began)
     observer.finished(outcome.host, outcome.changed, outcome.seconds)
     return outcome
+
+
+def _tell_of_vms(error: SriovctlError, have: HostState) -> None:
+    """Nobody else says that VMs are off because of a restart that did not come to its end."""
+    names = ", ".join(chain.restart.left_off(have))
+    if names:
+        told = (
+            f"{names}: shut down for a restart, and not yet started again; apply does it once "
+            "nothing stands in its way; sooner, there: virsh start NAME"
+        )
+        error.mend = "; ".join(filter(None, (error.mend, told)))
 
 
 def _look_or_rouse(

@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 
-from sriovctl import reconcile, restartrun
+from sriovctl import chain, reconcile, restartrun
 from sriovctl.bmc import host as bmc_host
 from sriovctl.errors import (
     BlockedError,
@@ -23,7 +23,7 @@ from sriovctl.errors import (
     UnreachableError,
 )
 from sriovctl.firmware import FirmwareState
-from sriovctl.host import HostState
+from sriovctl.host import VM, HostState
 from sriovctl.observer import Silent
 from sriovctl.plan import Finding, Impact, Plan, Severity, Stage, Step
 from sriovctl.reach import LocalReach, Output, OverdueError, Reach
@@ -41,6 +41,7 @@ from sriovctl.transaction import (
     parse_event,
 )
 from sriovctl.wanted import BMCWant, HostWant
+from tests.unit.chain.worlds import bare_host
 from tests.unit.shells import Gate, write
 
 WANT = HostWant(rack="r", name="h", pfs=())
@@ -403,6 +404,21 @@ def test_a_host_that_comes_back_without_the_setting_is_not_restarted_again(
         apply(Counting(), world, allow=reconcile.RESTARTS)
     assert len(reboots) == 1
     assert "did not boot by the settings" in caught.value.means
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_vms_that_a_restart_left_off_are_named_with_what_stops_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, noted: bool
+) -> None:
+    vm = VM(name="VM-1", uuid="u1", persistent=True, running=False, autostart=False)
+    files = {chain.restart.NOTE: "u1\n"} if noted else {}
+    have = bare_host().model_copy(update={"vms": (vm,), "files": files})
+    monkeypatch.setattr(reconcile, "look", lambda *_, **__: have)
+    world.findings = (finding(Severity.ERROR),)
+    with pytest.raises(DiffersError) as caught:
+        apply(Counting(), world)
+    assert "shut VM-2 down" in caught.value.mend
+    assert ("VM-1: shut down for a restart" in caught.value.mend) is noted
 
 
 # --- failed

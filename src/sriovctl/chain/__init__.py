@@ -44,8 +44,10 @@ def plan(want: HostWant, have: HostState, bmc: FirmwareState | None = None) -> P
     elif due is None:
         steps = [step for part in reversed(plans) for step in part.release]
         steps += [step for part in plans for step in part.build]
-        steps += restart.come_back(want, have)
         stages += [Stage(title="VFs, pools and VMs", steps=tuple(steps))] if steps else []
+        # by itself: a VM that does not start must not take the VFs from the others
+        back = restart.come_back(want, have)
+        stages += [Stage(title="VMs run again", steps=back)] if back else []
     else:
         staged = tuple(plans[0].build)
         stages += [Stage(title="for the next boot", steps=staged)] if staged else []

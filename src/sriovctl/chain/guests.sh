@@ -186,14 +186,22 @@ seconds_since_boot() { # sets $now; a clock that is set right meanwhile does not
     now=${now%.*}
 }
 
-# Undo of shut_down_vms: all that can be started are, and one that never went off is left alone.
+# All that can be started are. One that never went off, as undo of shut_down_vms finds it, is left
+# alone.
 start_vms() { # UUID…
     unstarted=0
     for again in "$@"; do
         vm_is_off "$again" || [ -z "$state" ] || continue
         start_vm "$again" || unstarted=1
     done
+    [ "$unstarted" = 0 ] || echo "the others were started" >&2
     return "$unstarted"
+}
+
+vms_are_running() { # UUID…
+    for on; do
+        vm_is_running "$on" || return 1
+    done
 }
 
 vms_are_off() { # UUID…

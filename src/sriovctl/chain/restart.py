@@ -96,6 +96,15 @@ def findings(have: HostState, restart: Restart) -> list[Finding]:
         for vm in have.vms
         if vm.running and not vm.persistent
     ]
+    if left_off(have):
+        found.append(
+            Finding(
+                severity=Severity.INFO,
+                link="guests",
+                about=", ".join(left_off(have)),
+                found="shut down for the restart, and started again after it",
+            )
+        )
     found.append(
         Finding(
             severity=Severity.INFO,
@@ -107,38 +116,44 @@ def findings(have: HostState, restart: Restart) -> list[Finding]:
     return found
 
 
-def come_back(want: HostWant, have: HostState) -> list[Step]:
+def come_back(want: HostWant, have: HostState) -> tuple[Step, ...]:
     """VMs that ran before a restart are started again, and the note of them goes away.
 
-    Those that the rack file wants to run are started by link *guests* before.
+    Those that the rack file wants to run are started by link *guests* before. All that can be
+    started are, and stay so; the note stays where one could not.
     """
     if NOTE not in have.files:
-        return []
-    noted = _noted(have)
+        return ()
     to_run = {vm.name for vm in want.vms if vm.running}
-    steps = [
-        Step(
-            link="guests",
-            title=f"VM {vm.name}: start again",
-            reason="it was shut down for a restart of the host",
-            do=command("start_vm", vm.uuid or vm.name),
-            check=command("vm_is_running", vm.uuid or vm.name),
-            undo=command("power_off_vm", vm.uuid or vm.name),
-        )
-        for vm in have.vms
-        if (vm.uuid or vm.name) in noted and not vm.running and vm.name not in to_run
-    ]
-    steps.append(
-        Step(
-            link="guests",
-            title="forget which VMs were to be started again",
-            reason="they run",
-            do=command("forget_vms", NOTE),
-            check=command("no_note", NOTE),
-            undo=command("note_vms", NOTE, *noted),
-        )
+    off = [vm for vm in _off(have) if vm.name not in to_run]
+    keys = [vm.uuid or vm.name for vm in off]
+    again = Step(
+        link="guests",
+        title=f"start again: {', '.join(vm.name for vm in off)}",
+        reason=f"shut down for a restart of the host, as {NOTE} there says",
+        do=command("start_vms", *keys),
+        check=command("vms_are_running", *keys),
+        undo="",
     )
-    return steps
+    forget = Step(
+        link="guests",
+        title="forget which VMs were to be started again",
+        reason="they run",
+        do=command("forget_vms", NOTE),
+        check=command("no_note", NOTE),
+        undo=command("note_vms", NOTE, *_noted(have)),
+    )
+    return (again, forget) if off else (forget,)
+
+
+def left_off(have: HostState) -> tuple[str, ...]:
+    """Names of the VMs that were shut down for a restart and do not run yet."""
+    return tuple(vm.name for vm in _off(have))
+
+
+def _off(have: HostState) -> list[VM]:
+    noted = _noted(have)
+    return [vm for vm in have.vms if (vm.uuid or vm.name) in noted and not vm.running]
 
 
 def _noted(have: HostState) -> list[str]:

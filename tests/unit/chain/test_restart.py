@@ -166,7 +166,7 @@ def test_those_that_ran_run_again(state_of: list[tuple[bool, bool]], noted: bool
     ran = {vm.name for vm in before.vms if vm.running} | ({"early"} if noted else set())
     assert {vm.name for vm in model.state.vms if vm.running} == ran
     assert NOTE not in model.state.files
-    assert restart.come_back(want(), model.state) == []
+    assert restart.come_back(want(), model.state) == ()
 
 
 def test_a_vm_that_is_to_run_anyway_is_started_once() -> None:
@@ -176,8 +176,26 @@ def test_a_vm_that_is_to_run_anyway_is_started_once() -> None:
     have = with_vms(have, running("VM-2", running=False), running("other", running=False))
     note = {NOTE: "# note\nuuid-VM-2\nuuid-other\n"}
     plan = chain.plan(wish, have.model_copy(update={"files": {**have.files, **note}}))
-    started = [step.title for step in plan.steps if ": start" in step.title]
-    assert started == ["VM VM-2: start", "VM other: start again"]
+    started = [s.title for s in plan.steps if s.do.startswith("start_vm")]
+    assert started == ["VM VM-2: start", "start again: other"]
+
+
+def test_a_vm_that_does_not_start_again_takes_no_vfs_from_others() -> None:
+    have = host("intel_iommu=on", groups=9, files=with_default("intel_iommu=on"))
+    have = with_vms(have, running("VM-2", running=False), running("other", running=False))
+    note = {NOTE: "# note\nuuid-other\n"}
+    plan = chain.plan(want(vfs=3), have.model_copy(update={"files": {**have.files, **note}}))
+    assert [stage.title for stage in plan.stages] == ["VFs, pools and VMs", "VMs run again"]
+    # what runs goes on running: it ran before
+    assert plan.stages[1].steps[0].undo == ""
+
+
+def test_vms_that_are_off_for_a_restart_that_is_not_over_are_told() -> None:
+    off = with_vms(host(), running("VM-2", running=False), running("other", running=False))
+    have = off.model_copy(update={"files": {**off.files, NOTE: "uuid-other\nuuid-gone\n"}})
+    assert restart.left_off(have) == ("other",)
+    assert any(f.about == "other" for f in chain.plan(want(vms=False), have).findings)
+    assert not any(f.about == "other" for f in chain.plan(want(vms=False), off).findings)
 
 
 def test_nobody_asked_no_firmware_is_planned() -> None:
