@@ -137,7 +137,8 @@ def test_the_whole_way_over_redfish(make_lab: MakeLab, tmp_path: Path) -> None:
     assert now.kernel.kvm
     assert now.kernel.iommu_groups > 0
     assert [pf.numvfs for pf in now.pfs] == [7, 7]
-    for address in ("10.8.0.12", "10.8.0.13"):
+    for vm, address in (("VM-2", "10.8.0.12"), ("VM-3", "10.8.0.13")):
+        assert lab.guest(vm, "cat /proc/net/bonding/bond0").returncode == 0
         assert lab.answers(address).returncode == 0
     assert "nothing to do" in sriovctl(lab, "apply", wanted).stdout
     sriovctl(lab, "check", wanted)
