@@ -128,8 +128,10 @@ def _print_scripts(plans: Iterable[Plan]) -> None:
         if stage.kind != "transaction":
             raise UsageError(
                 f"{plan.host}: {stage.title} comes first",
-                "no script on the host can do that",
-                "run: sriovctl apply --reboot",
+                "it is no script on the host",
+                "reboot it by hand, then ask again"
+                if stage.kind == "reboot"
+                else "run: sriovctl apply --reboot",
             )
         sys.stdout.write(compile_stage(stage, host=plan.host))
 
@@ -214,7 +216,7 @@ def _told(result: reconcile.Outcome | SriovctlError) -> dict[str, object]:
     return {
         "changed": result.changed,
         "seconds": round(result.seconds, 3),
-        "steps": [step.title for step in result.plan.steps],
+        "steps": [step.title for stage in result.stages for step in stage.steps],
         "findings": [f.model_dump(mode="json") for f in result.plan.findings],
     }
 

@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from sriovctl.plan import Plan, Stage
+from sriovctl.plan import Finding, Plan, Stage
 from sriovctl.transaction import (
     ConfirmAnswer,
     ConfirmWait,
@@ -50,18 +50,18 @@ class Progress:
         self._width = max((len(harmless(host)) for host in hosts), default=0)
         self._busy: dict[str, _Busy] = {}
         self._ends: dict[str, str] = {}
-        self._told: set[str] = set()
+        self._told: dict[str, set[Finding]] = {}
         self._live: Live | None = None
 
     def planned(self, host: str, plan: Plan) -> None:
-        """Findings once, at the first plan; those that stop the run come with its error."""
-        if host in self._told:
-            return
-        self._told.add(host)
-        if plan.findings:
+        """Each finding once; those that stop the run come with its error too."""
+        told = self._told.setdefault(host, set())
+        new = tuple(finding for finding in plan.findings if finding not in told)
+        told.update(new)
+        if new:
             if len(self._hosts) > 1:
                 self._say(host, Text("findings"))
-            render_findings(plan.findings, self._console)
+            render_findings(new, self._console)
 
     def stage_started(self, host: str, stage: Stage) -> None:
         """Its title, and how many steps there are."""

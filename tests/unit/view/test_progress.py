@@ -113,6 +113,15 @@ def test_findings_are_told_once() -> None:
     assert file.getvalue().count("netplan too") == 1
 
 
+def test_what_a_restart_brought_to_light_is_told() -> None:
+    out, file = console()
+    progress = Progress(["server-2"], out)
+    for found in ("no IOMMU", "netplan too", "no IOMMU"):
+        finding = Finding(severity=Severity.WARNING, link="nics", about="em1", found=found)
+        progress.planned("server-2", Plan(host="server-2", findings=(finding,)))
+    assert [file.getvalue().count(found) for found in ("no IOMMU", "netplan too")] == [1, 1]
+
+
 def test_a_terminal_is_left_as_it_was() -> None:
     for ends in (True, False):
         out, file = console(terminal=True)
