@@ -190,7 +190,11 @@ def _look_or_rouse(
             raise
         from sriovctl.bmc import host
 
-        state = host.power(reach.name, want.bmc)
+        try:
+            state = host.power(reach.name, want.bmc)
+        except SriovctlError as other:
+            error.means = "; ".join(filter(None, (error.means, other.found)))
+            raise error from other
         if not leave.impacts >= RESTARTS:
             error.means = "; ".join(filter(None, (error.means, f"its BMC says that it is {state}")))
             if state == "off":
@@ -224,6 +228,9 @@ def _run_other(
     assert want.bmc is not None
     assert bmc is not None
     restart = stage.kind == "power-cycle"
+    if restart and leave.force_off_s is not None:
+        # where the power is cut, what was written last would be lost: boot files, and which VMs ran
+        reach.run("sync\n", timeout_s=timeouts.stage_s)
     host.make(
         reach.name,
         want.bmc,

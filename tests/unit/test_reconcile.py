@@ -339,6 +339,47 @@ def test_the_machine_that_this_runs_on_is_not_shut_down_by_its_bmc(
     assert calls == ["reboot"]
 
 
+@pytest.mark.parametrize("force_off_s", [None, 0.0])
+def test_before_power_may_be_cut_the_host_writes_its_disks(
+    world: World, monkeypatch: pytest.MonkeyPatch, force_off_s: float | None
+) -> None:
+    reach = Remote()
+    after: list[str] = []
+    monkeypatch.setattr(restartrun, "await_boot", lambda *_, **__: None)
+    monkeypatch.setattr(bmc_host, "make", lambda *_, **__: after.extend(reach.scripts))
+    monkeypatch.setattr(reconcile, "look_at_firmware", lambda *_: FirmwareState(via="redfish"))
+    stages = (restart_stage("power-cycle", "SR-IOV Global Enable"),)
+    bmc = BMCWant(address="10.8.0.2", user="root", password="env:P")
+    reconcile.apply(
+        reach,
+        WANT.model_copy(update={"bmc": bmc}),
+        observer=Recorder(),
+        leave=reconcile.Leave(reconcile.RESTARTS, force_off_s),
+        timeouts=QUICK,
+        planner=lambda *_: Plan(host="h", stages=() if after else stages),
+    )
+    assert (after[-1] == "sync\n") is (force_off_s is not None)
+
+
+def test_neither_host_nor_bmc_answers_both_are_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> HostState:
+        raise UnreachableError("h: no route", "there is no connection", "try: ssh h")
+
+    def power(*_: object) -> str:
+        raise UnreachableError("h: BMC 10.8.0.2: does not answer")
+
+    monkeypatch.setattr(reconcile, "look", gone)
+    monkeypatch.setattr(bmc_host, "power", power)
+    bmc = BMCWant(address="10.8.0.2", user="root", password="env:P")
+    want = WANT.model_copy(update={"bmc": bmc})
+    with pytest.raises(UnreachableError, match="no route") as caught:
+        reconcile.apply(Remote(), want, observer=Recorder(), timeouts=QUICK)
+    assert caught.value.means == "there is no connection; h: BMC 10.8.0.2: does not answer"
+    assert caught.value.mend == "try: ssh h"
+
+
 @pytest.mark.parametrize(
     ("second", "again"),
     [("intel_iommu=on: staged", False), ("pci=realloc: staged", True)],
