@@ -297,9 +297,23 @@ def _findings(want: HostWant, have: HostState) -> list[Finding]:
                 mend="switch 'memory mapped I/O above 4 GB' on in firmware",
             )
         )
-    if not gives_vfs_to_vms(want) or have.kernel.iommu_groups or _missing(want, have):
+    if not gives_vfs_to_vms(want) or have.kernel.iommu_groups:
         return found
     table = have.kernel.iommu_table
+    if missing := _missing(want, have):
+        if table is None and want.bmc is None:
+            found.append(
+                Finding(
+                    severity=Severity.WARNING,
+                    link="kernel",
+                    about=want.name,
+                    found="firmware shows no IOMMU (no ACPI table DMAR or IVRS)",
+                    means=f"a reboot for {missing} alone will not bring it",
+                    mend="switch VT-d (Intel) or AMD-Vi (IOMMU) on in firmware first, or give the "
+                    "host a bmc in the rack file",
+                )
+            )
+        return found
     found.append(
         Finding(
             severity=Severity.WARNING,

@@ -8,7 +8,7 @@ from sriovctl.boot import grub2
 from sriovctl.chain import kernel, modules
 from sriovctl.host import HostState, KernelEntry, NetworkPort
 from sriovctl.plan import Severity
-from sriovctl.wanted import HostWant, NicWant, PFWant, VMWant
+from sriovctl.wanted import BMCWant, HostWant, NicWant, PFWant, VMWant
 from tests.unit.boot import samples
 from tests.unit.chain.bootworld import ROOT_ARGUMENT
 
@@ -176,6 +176,15 @@ def test_an_iommu_that_firmware_hides_is_said() -> None:
     have = host("intel_iommu=on", table=None, files=with_default("intel_iommu=on"))
     [finding] = kernel.plan(want(), have).findings
     assert "VT-d" in finding.mend
+
+
+def test_before_a_reboot_that_firmware_makes_useless_it_is_said() -> None:
+    [finding] = kernel.plan(want(), host(table=None)).findings
+    assert not finding.may_pass
+    assert "intel_iommu=on" in finding.means
+    bmc = BMCWant(address="10.8.0.2", user="root", password="env:P")
+    assert kernel.plan(want().model_copy(update={"bmc": bmc}), host(table=None)).findings == []
+    assert kernel.plan(want(), host()).findings == []
 
 
 def test_a_broken_file_is_an_error_with_its_line() -> None:
