@@ -17,6 +17,9 @@ restarts of the host."""
 NETWORK_SYSTEMS = ("networkd", "netplan", "networkmanager", "ifcfg", "ifupdown", "cloud-init")
 """What ``--as`` takes; :data:`sriovctl.netconf.SYSTEMS`, which is not light to import."""
 
+FAILOVER_WAYS = ("pf-down", "vf-link", "cable", "switch")
+"""What ``--way`` takes; :data:`sriovctl.trial.ways.WAYS`, which is not light to import."""
+
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line, every command with its help."""
@@ -42,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     _trust(commands)
     _init(commands)
     _guest_config(commands)
+    _trial(commands)
     _schema(commands)
     from sriovctl.lab.commands import add_parser
 
@@ -214,6 +218,64 @@ def _guest_config(commands: _Commands[argparse.ArgumentParser]) -> None:
     guest.set_defaults(run=_verb("guest_config", "guestconfig"))
 
 
+def _trial(commands: _Commands[argparse.ArgumentParser]) -> None:
+    trial = commands.add_parser("trial", help="does it hold: outages on purpose, measured")
+    kinds = trial.add_subparsers(metavar="TRIAL", required=True)
+    failover = kinds.add_parser(
+        "failover",
+        help="take each leg of a VM's pair away and give it back, under traffic",
+        description="Sends to a VM, takes a leg of its pair away and gives it back, in each way "
+        "that can be gone here, and says how long the VM was silent. Exit code 0: every outage was "
+        "over and within the budget. 3: one was not. 4: somebody else would be cut off. The host "
+        "gives a leg back by itself if this is killed.",
+    )
+    failover.add_argument("rack", help="rack file")
+    failover.add_argument("vm", help="a VM of it that runs")
+    failover.add_argument(
+        "--address", metavar="IP", help="of the VM (default: the rack file's, under its bond)"
+    )
+    failover.add_argument(
+        "--way",
+        action="append",
+        choices=FAILOVER_WAYS,
+        help="only this way, can be given several times (default: each that can be gone)",
+    )
+    failover.add_argument(
+        "--rate",
+        type=_above_zero,
+        default=1000,
+        metavar="N",
+        help="packets/s (default: 1000)",
+    )
+    for name, default, words in (
+        ("away", 5, "how long a leg is away (default: 5)"),
+        ("back", 10, "how long is watched after it is back; the bond's updelay is added where it "
+         "is known (default: 10)"),
+        ("patience", 60, "how long to wait for the VM to answer (default: 60)"),
+    ):  # fmt: skip
+        failover.add_argument(f"--{name}", type=_seconds, default=default, metavar="S", help=words)
+    failover.add_argument(
+        "--budget", type=_above_zero, metavar="MS", help="no outage may be longer than this"
+    )
+    failover.add_argument(
+        "--from",
+        dest="sender",
+        metavar="HOST",
+        help="send from there: [user@]name[:port], with Python 3 (default: from here)",
+    )
+    failover.add_argument(
+        "--lab",
+        metavar="NAME",
+        help="the host is in this lab: send from its switch, cut its cables and switches too",
+    )
+    failover.add_argument(
+        "--force", action="store_true", help="also where somebody else would be cut off"
+    )
+    failover.add_argument("--picture", metavar="FILE", help="SVG of the answers over time")
+    _json(failover)
+    failover.set_defaults(run=_verb("failover", "trial.command"))
+
+
 def _schema(commands: _Commands[argparse.ArgumentParser]) -> None:
     schema = commands.add_parser("schema", help="JSON schema of what is read and printed")
     schema.add_argument("kind", nargs="?", choices=("rack", "host", "plan"), default="rack")
@@ -232,6 +294,14 @@ def _limit(command: argparse.ArgumentParser) -> None:
 
 def _json(command: argparse._ActionsContainer) -> None:
     command.add_argument("--json", action="store_true", help="for programs")
+
+
+def _above_zero(text: str) -> float:
+    """A finite number above 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
 
 
 def _seconds(text: str) -> float:

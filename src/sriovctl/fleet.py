@@ -20,6 +20,7 @@ from pathlib import Path  # noqa: E402
 from typing import TypeVar  # noqa: E402
 
 import gevent  # noqa: E402
+import gevent.hub  # noqa: E402
 import gevent.pool  # noqa: E402
 import paramiko  # noqa: E402
 from pyinfra.api.config import Config  # noqa: E402
@@ -45,6 +46,9 @@ T = TypeVar("T")
 # the lines of a table.
 for _name in ("pyinfra", "paramiko"):
     logging.getLogger(_name).addHandler(logging.NullHandler())
+
+# Ctrl-C is said by whoever ends the command, and not by gevent's traceback as well.
+gevent.hub.Hub.NOT_ERROR = (*gevent.hub.Hub.NOT_ERROR, KeyboardInterrupt)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Does it hold: real outages, measured. See docs/trial.md."""

@@ -1,0 +1,239 @@
+"""Each leg of a VM's pair taken away and given back under traffic, and what was seen of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sriovctl.errors import BlockedError, HostError
+from sriovctl.host import HostState
+from sriovctl.reach import LocalReach, Reach
+from sriovctl.trial import carried, refusals
+from sriovctl.trial.away import Away, RefusedError
+from sriovctl.trial.carried import Counters
+from sriovctl.trial.probes import Probe
+from sriovctl.trial.sender import Sender
+from sriovctl.trial.ways import LabPlace, Leg, Skipped, Way, WayName, way
+
+LOOK_S = 60.0
+"""For a host to say what its counters and devices are."""
+COUNTED_S = 1.0
+"""How long is counted to see which leg carries."""
+BOUND_S = 30
+"""So much longer than it should be away may a leg stay away if nobody is left to give it back."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much traffic, and how long each part lasts."""
+
+    rate: float
+    """Packets a second."""
+    away_s: float
+    back_s: float
+    """How long is watched after a leg was given back."""
+    patience_s: float
+    """For the VM to answer, before and between outages."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One leg, once away and back. Moments in seconds since 1970, by our clock."""
+
+    way: WayName
+    leg: str
+    began: float
+    """When what came before began to be counted."""
+    taken: float
+    back: float
+    until: float
+    carried: tuple[str | None, str | None, str | None]
+    """The leg that carried before, while it was away, and in the end; None: no counter says so."""
+
+
+@dataclass
+class Trial:
+    """A trial as it goes on; what was taken away can be put back at any moment."""
+
+    vm: str
+    legs: tuple[Leg, ...]
+    ways: tuple[WayName, ...]
+    pace: Pace
+    host: Reach
+    sender: Sender
+    place: LabPlace | None
+    say: Callable[[str], None]
+    away: list[tuple[Way, Away]]
+    """Whatever was taken away so far: also of use to who has lost this trial."""
+    rounds: list[Round] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def run(self) -> list[Probe]:
+        """Every way for each leg, the one that carries first.
+
+        :returns: all that was sent
+        :raises BlockedError: another run is at work on the host
+        :raises HostError: the VM does not answer, or a leg was not taken away
+        """
+        try:
+            self.sender.wait_answer(self.pace.patience_s)
+            self._wait_steady()
+            first = self._carrier()
+            legs = sorted(self.legs, key=lambda leg: leg.name != first)
+            for name in self.ways:
+                for leg in legs:
+                    self._try(way(name, leg, self.vm, self.place))
+        except BaseException:
+            self.sender.stop()
+            raise
+        return self.sender.finish()
+
+    def _try(self, one: Way | Skipped) -> None:
+        if isinstance(one, Skipped):
+            self.skipped.append(one)
+            return
+        try:
+            self.rounds.append(self._round(one))
+        except RefusedError as error:
+            self.skipped.append(Skipped(one.name, one.leg.name, f"the driver refused: {error}"))
+
+    def _round(self, one: Way) -> Round:
+        self._wait_steady()
+        began = time.time()
+        before = self._carrier()
+        reach = reach_of(one, self.host, self.place)
+        away = Away(reach, one.stage, round(self.pace.away_s) + BOUND_S, state_of(one, self.place))
+        self.away.append((one, away))
+        self.say(f"{one.name}: {one.leg.name} is taken away")
+        try:
+            away.take(reach)
+            taken = away.taken or time.time()
+            time.sleep(max(0.0, self.pace.away_s - COUNTED_S))
+            meanwhile = self._carrier()
+            self.say(f"{one.name}: {one.leg.name} is given back")
+            back = time.time()
+        finally:
+            away.give_back(reach)
+        time.sleep(max(0.0, self.pace.back_s - COUNTED_S))
+        after = self._carrier()
+        return Round(
+            one.name, one.leg.name, began, taken, back, time.time(), (before, meanwhile, after)
+        )
+
+    def _wait_steady(self) -> None:
+        """Until the VM answers at least half of what is sent.
+
+        :raises HostError: it does not
+        """
+        deadline = time.monotonic() + self.pace.patience_s
+        while True:
+            since = time.time()
+            time.sleep(COUNTED_S)
+            if self.sender.answers_since(since) >= self.pace.rate * COUNTED_S / 2:
+                return
+            if time.monotonic() > deadline:
+                raise HostError(
+                    f"{self.vm} does not answer with all its legs given back, for "
+                    f"{self.pace.patience_s:g} s",
+                    "its bond did not take a leg back, or cannot be reached at this rate",
+                    "look at /proc/net/bonding/bond0 in the VM",
+                )
+
+    def _carrier(self) -> str | None:
+        before = self._counters()
+        time.sleep(COUNTED_S)
+        return carried.carrier(before, self._counters(), self.pace.rate * COUNTED_S / 2)
+
+    def _counters(self) -> Counters:
+        if self.place is not None:
+            reach: Reach = LocalReach(self.place.lab)
+            done = reach.run(carried.script_of_lab(self.place), timeout_s=LOOK_S)
+            return carried.parse_of_lab(done.stdout, self.place)
+        done = self.host.run(carried.script(self.legs), timeout_s=LOOK_S)
+        return carried.parse(done.stdout, self.legs)
+
+
+def reach_of(one: Way, host: Reach, place: LabPlace | None) -> Reach:
+    """Where a way's transaction runs: on the VM's host, or here, where its lab is."""
+    return host if one.on_host or place is None else LocalReach(f"lab {place.lab}")
+
+
+def state_of(one: Way, place: LabPlace | None) -> Path | None:
+    """Folder of a way's transaction: of a lab's own, so that labs do not wait for each other."""
+    from sriovctl.lab import state
+
+    return None if one.on_host or place is None else state.load(place.lab).folder / "trial"
+
+
+def legs_of(vm: str, macs: dict[str, str], state: HostState) -> tuple[Leg, ...]:
+    """The two VFs that a running VM has for a pair.
+
+    :param macs: of the pair's cards, by the PF's interface name
+    :raises HostError: the VM does not run, or does not have both
+    """
+    guest = state.vm_named(vm)
+    if guest is None or not guest.running:
+        raise HostError(f"VM {vm} does not run", "nobody would answer", f"virsh start {vm}")
+    held = {nic.pci: nic.mac for nic in guest.live_nics if nic.pci is not None}
+    legs = tuple(
+        Leg(pf, vf)
+        for pf in state.pfs
+        for vf in pf.vfs
+        # of a plain <hostdev> libvirt does not say the address
+        if vf.pci in held and held[vf.pci] in (None, macs.get(pf.name or ""))
+    )
+    if len(legs) != 2:
+        has = ", ".join(leg.name for leg in legs) or "none"
+        raise HostError(
+            f"VM {vm} has VFs of {has}",
+            "there is nothing to fail over to: a pair is one VF of each leg",
+            "sriovctl check RACK says what differs, sriovctl apply RACK mends it",
+        )
+    return legs
+
+
+def check_permitted(
+    vm: str, legs: Sequence[Leg], ways: Sequence[WayName], host: Reach, state: HostState
+) -> None:
+    """Refuse where somebody else would be cut off.
+
+    :raises BlockedError: says who, and nothing was taken away
+    """
+    if not {"pf-down", "cable", "switch"} & set(ways):
+        return
+    above = refusals.parse(host.run(refusals.LOOK, timeout_s=LOOK_S).stdout)
+    reasons = [
+        f"{leg.name} away: {reason}"
+        for leg, other in zip(legs, reversed(legs), strict=True)
+        for reason in refusals.cut_off(leg, other, vm, state, above)
+    ]
+    if reasons:
+        raise BlockedError(
+            f"{host.name}: " + "; ".join(reasons),
+            "nothing was taken away",
+            "mend that first; --force takes the legs away all the same",
+        )
+
+
+def differences(before: HostState, after: HostState) -> Iterator[str]:
+    """What of the ports and VFs is not as it was: ``em1 VF 3: spoofchk on → off``."""
+    for old in before.pfs:
+        new = next((pf for pf in after.pfs if pf.pci == old.pci), None)
+        name = old.name or old.pci
+        if new is None:
+            yield f"{name} is gone"
+            continue
+        if old.up != new.up:
+            yield f"{name} is {'up' if new.up else 'down'}"
+        if old.master != new.master:
+            yield f"{name}: member of {old.master} → {new.master}"
+        for was, now in zip(old.vfs, new.vfs, strict=False):
+            for key in ("mac", "vlan", "spoofchk", "trust", "link_state", "max_rate", "driver"):
+                if getattr(was, key) != getattr(now, key):
+                    yield (
+                        f"{name} VF {was.index}: {key} {getattr(was, key)} → {getattr(now, key)}"
+                    )
+        if len(old.vfs) != len(new.vfs):
+            yield f"{name}: {len(old.vfs)} → {len(new.vfs)} VFs"

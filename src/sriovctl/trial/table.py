@@ -1,0 +1,61 @@
+"""A trial's result as a person reads it. Imports rich."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from sriovctl.trial.probes import Outage
+from sriovctl.trial.result import Result
+from sriovctl.view.harmless import harmless
+from sriovctl.view.text import BAD, GOOD, NOTHING, Cell, put, screen, table
+
+
+def print_result(result: Result) -> None:
+    """On standard output."""
+    out = screen()
+    out.print(
+        Text(
+            harmless(
+                f"{result.vm} at {result.address}: {result.sent_rate:.0f} packets/s sent of "
+                f"{result.rate:.0f} asked, from {result.sent_from}"
+            ),
+            style="bold",
+        )
+    )
+    if result.detection is not None:
+        out.print(Text(harmless(f"its bond's monitor: {result.detection}")))
+    headings = ("way", "leg", "event", "outage", "lost", "carried", "")
+    put(out, table(headings, _rows(result), right="outage lost"))
+    for skipped in result.skipped:
+        out.print(Text(harmless(f"skipped  {skipped.name}, {skipped.leg}: {skipped.why}")))
+
+
+def _rows(result: Result) -> Iterator[tuple[Cell, ...]]:
+    for one in result.measured:
+        before, meanwhile, after = (leg or "?" for leg in one.round.carried)
+        yield (
+            one.round.way, one.round.leg, "failover", _ms(one.failover), str(one.failover.lost),
+            f"{before} → {meanwhile}", _verdict(result, one.failover),
+        )  # fmt: skip
+        yield (
+            "", "", "failback", _ms(one.failback), str(one.failback.lost),
+            f"{meanwhile} → {after}", _verdict(result, one.failback),
+        )  # fmt: skip
+    if not result.measured:
+        yield (NOTHING,) * 7
+
+
+def _ms(one: Outage) -> str:
+    return f"{'' if one.over else '> '}{one.ms:.0f} ms"
+
+
+def _verdict(result: Result, one: Outage) -> Cell:
+    if not one.over:
+        return Text("not over", style=BAD)
+    if result.budget_ms is None:
+        return ""
+    if result.within_budget(one):
+        return Text(f"within {result.budget_ms:g} ms", style=GOOD)
+    return Text(f"over {result.budget_ms:g} ms", style=BAD)

@@ -1,0 +1,50 @@
+"""Which leg carries."""
+
+from __future__ import annotations
+
+import json
+
+from sriovctl.host import VF
+from sriovctl.trial.carried import carrier, parse, parse_of_lab
+from sriovctl.trial.ways import LabPlace, Leg
+from tests.unit.chain.worlds import bare_pf
+
+LEGS = [Leg(bare_pf(n), VF(index=1, pci=f"0000:0{n}:10.2")) for n in (1, 2)]
+
+
+def told(leg: str, of_vf: int | None, of_port: int) -> str:
+    vf: dict[str, object] = {"vf": 1}
+    if of_vf is not None:
+        vf["stats"] = {"rx": {"packets": of_vf}}
+    device = json.dumps([{"ifname": leg, "vfinfo_list": [{"vf": 0}, vf]}])
+    return f"leg\t{leg}\nip\t{device}\nNIC statistics:\n     rx_packets: {of_port}\n     x: 5\n"
+
+
+def test_the_leg_that_counted_the_packets_carries() -> None:
+    before = parse(told("em1", 10, 900) + told("em2", 20, 5000), LEGS)
+    after = parse(told("em1", 1010, 1910) + told("em2", 25, 5100), LEGS)
+    assert carrier(before, after, 500) == "em1"
+
+
+def test_a_vf_counter_that_stands_still_is_not_believed() -> None:
+    before = parse(told("em1", 0, 900) + told("em2", 0, 5000), LEGS)
+    after = parse(told("em1", 0, 910) + told("em2", 0, 6000), LEGS)
+    assert carrier(before, after, 500) == "em2"
+
+
+def test_a_driver_that_counts_nothing_leaves_it_open() -> None:
+    before = parse(told("em1", None, 900) + "leg\tem2\nip\t\n", LEGS)
+    assert carrier(before, before, 500) is None
+
+
+def test_a_labs_switches_count() -> None:
+    place = LabPlace("x", "sriovctl-x", "server-2", {}, {"em1": "s2-em1", "em2": "s2-em2"})
+
+    def switches(em1: int, em2: int) -> str:
+        ports = {"s2-em1": em1, "s2-em2": em2, "switch-1": 7}
+        return json.dumps(
+            [{"ifname": name, "stats64": {"tx": {"packets": n}}} for name, n in ports.items()]
+        )
+
+    before, after = (parse_of_lab(text, place) for text in (switches(5, 5), switches(50, 1005)))
+    assert carrier(before, after, 500) == "em2"

@@ -1,0 +1,119 @@
+"""The ways as stages, run against an ip that is put in place."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from sriovctl.host import VF
+from sriovctl.reach import LocalReach
+from sriovctl.trial.away import Away, RefusedError
+from sriovctl.trial.ways import WAYS, LabPlace, Leg, Skipped, Way, WayName, way
+from tests.unit.chain.worlds import bare_pf
+
+IGB = Leg(bare_pf(1), VF(index=3, pci="0000:01:10.6"))
+ICE = dataclasses.replace(IGB, pf=IGB.pf.model_copy(update={"driver": "ice"}))
+LAB = LabPlace("x", "sriovctl-x", "server-2", {"em1": "switch-1"}, {"em1": "s2-em1"})
+
+IP = """#!/bin/sh
+echo "$*" >>'{folder}/calls'
+case $* in
+*" state "*) {on_state} ;;
+*"set dev em1 "*) echo "${{5}}" >'{folder}/em1' ;;
+*show*) read -r is <'{folder}/em1'; [ "$is" = up ] && echo '4: em1: <BROADCAST,UP>' ||
+	echo '4: em1: <BROADCAST>' ;;
+esac
+"""
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalReach:
+    """This machine with another ``ip``, which keeps em1 in a file."""
+    return make_host(tmp_path, monkeypatch, "exit 0")
+
+
+def make_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_state: str) -> LocalReach:
+    (tmp_path / "bin").mkdir()
+    ip = tmp_path / "bin" / "ip"
+    ip.write_text(IP.format(folder=tmp_path, on_state=on_state))
+    ip.chmod(0o755)
+    (tmp_path / "em1").write_text("up\n")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    return LocalReach("here", need_root=False)
+
+
+def taken(name: WayName, leg: Leg, tmp_path: Path, bound_s: int = 30) -> Away:
+    one = way(name, leg, "VM-2", None)
+    assert isinstance(one, Way)
+    return Away(LocalReach("here"), one.stage, bound_s, tmp_path / "state")
+
+
+def test_a_port_goes_down_and_comes_back(tmp_path: Path, host: LocalReach) -> None:
+    away = taken("pf-down", IGB, tmp_path)
+    away.take(host)
+    assert (tmp_path / "em1").read_text() == "down\n"
+    assert not away.ended
+    away.give_back(host)
+    assert (tmp_path / "em1").read_text() == "up\n"
+    assert away.ended
+    calls = (tmp_path / "calls").read_text()
+    away.give_back(host)
+    assert (tmp_path / "calls").read_text() == calls, "once is enough"
+
+
+def test_a_leg_comes_back_by_itself(tmp_path: Path, host: LocalReach) -> None:
+    away = taken("pf-down", IGB, tmp_path, bound_s=1)
+    away.take(host)
+    assert away._run is not None
+    away._run.join(60)
+    assert (tmp_path / "em1").read_text() == "up\n"
+    away.give_back(host)
+
+
+def test_what_was_never_taken_is_given_back_at_once(tmp_path: Path, host: LocalReach) -> None:
+    away = taken("pf-down", IGB, tmp_path)
+    away.give_back(host)
+    assert away.ended
+    assert not (tmp_path / "calls").exists()
+
+
+def test_a_driver_that_refuses_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = make_host(tmp_path, monkeypatch, "echo RTNETLINK: not supported >&2; exit 2")
+    away = taken("vf-link", ICE, tmp_path)
+    with pytest.raises(RefusedError, match="not supported"):
+        away.take(host)
+
+
+def test_link_state_goes_back_to_what_it_was(tmp_path: Path, host: LocalReach) -> None:
+    leg = dataclasses.replace(ICE, vf=ICE.vf.model_copy(update={"link_state": "enable"}))
+    away = taken("vf-link", leg, tmp_path)
+    away.take(host)
+    away.give_back(host)
+    states = [line.split()[-1] for line in (tmp_path / "calls").read_text().splitlines()]
+    assert states == ["disable", "enable"]
+
+
+def test_igb_has_no_link_state() -> None:
+    skipped = way("vf-link", IGB, "VM-2", None)
+    assert isinstance(skipped, Skipped)
+    assert "igb" in skipped.why
+
+
+@pytest.mark.parametrize("name", ["cable", "switch"])
+def test_only_a_lab_has_cables(name: WayName) -> None:
+    assert isinstance(way(name, IGB, "VM-2", None), Skipped)
+    found = way(name, IGB, "VM-2", LAB)
+    assert isinstance(found, Way)
+    assert not found.on_host
+    (step,) = found.stage.steps
+    assert step.undo == step.do.replace(" cut ", " mend ")
+
+
+def test_the_command_line_offers_these() -> None:
+    from sriovctl.cli import FAILOVER_WAYS
+
+    assert FAILOVER_WAYS == WAYS
