@@ -25,8 +25,9 @@ from sriovctl.reach import Reach
 from sriovctl.stagerun import Timeouts, run_stage
 from sriovctl.wanted import HostWant
 
-MOST_ROUNDS = 8
-"""Stages run for one host in one go: each link's worth and a reboot, with room to spare."""
+MOST_ROUNDS = 12
+"""Stages run for one host in one go: two restarts with all that goes before them, VFs and VMs are
+nine."""
 
 CUTTING_LINKS = frozenset({"nics", "bonds"})
 """Links whose steps can cut off a connection that goes over the port that they change."""

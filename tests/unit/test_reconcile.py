@@ -303,7 +303,7 @@ def test_a_plan_without_an_end_comes_to_an_end(world: World) -> None:
         return Plan(host="h", stages=(Stage(title="more", steps=(step,)),))
 
     world.plan = always_more  # type: ignore[method-assign]
-    with pytest.raises(TransactionError, match="still not as wanted after 8 stages"):
+    with pytest.raises(TransactionError, match="still not as wanted after 12 stages"):
         apply(Counting(), world)
 
 

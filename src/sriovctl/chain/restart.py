@@ -90,8 +90,8 @@ def findings(have: HostState, restart: Restart) -> list[Finding]:
             about=vm.name,
             found=f"the running VM {vm.name} has no definition on the host",
             means="it would be gone for good once it is shut down for the restart",
-            mend=f"virsh dumpxml --inactive {command(vm.name)} | virsh define /dev/stdin, "
-            "or shut it down",
+            mend=f"{command('virsh', 'dumpxml', '--inactive', vm.uuid or vm.name)} | "
+            "virsh define /dev/stdin, or shut it down",
         )
         for vm in have.vms
         if vm.running and not vm.persistent
