@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from sriovctl import chain
 from sriovctl.bmc import host
 from sriovctl.bmc.carry import carry
 from sriovctl.bmc.door import Door
-from sriovctl.errors import UnreachableError
+from sriovctl.errors import FirmwareError, UnreachableError
 from sriovctl.host import NetworkPort
 from sriovctl.lab.bmc.chassis import Ended
 from sriovctl.wanted import BMCWant, HostWant, PFWant
 from tests.unit.bmc.conftest import ON, WANT, Doors, Way, patience
 from tests.unit.bmc.test_opening import rack
 from tests.unit.chain.worlds import bare_host
+from tests.unit.lab.bmc.conftest import until
 
 
 def bmc(way: Way) -> BMCWant:
@@ -60,6 +62,30 @@ def test_one_that_is_on_is_not_restarted(either: Way, doors: Doors) -> None:
     assert (roused, told) == (False, [])
     assert either.peer.chassis.on
     assert either.values() != ON
+
+
+def test_killed_while_its_job_ran_the_next_run_waits_and_does_not_restart(
+    either: Way, doors: Doors
+) -> None:
+    """The machine is up and the values show a while before the job is over."""
+    either.peer.bmc.faults.slow_job = 4.0
+    with pytest.raises(FirmwareError, match="not over"):
+        carry(doors(either), WANT, restart=True, patience=patience(job=30))
+    want = HostWant(rack="r", name="s", pfs=(), bmc=bmc(either))
+    state = host.look(want, bare_host(), patience=patience())
+    assert state is not None
+    plan = chain.plan(want, bare_host(), state)
+    # over racadm the queue is not asked where all holds
+    waits = [["firmware"]] if either.via == "redfish" else [["firmware"], []]
+    assert [stage.kind for stage in plan.stages] in waits
+    host.make(
+        "s", bmc(either), WANT, restart=False, force_after=None, tell=print, patience=patience()
+    )
+    until(lambda: either.peer.bmc.controller.jobs.jobs[0].state.terminal)
+    either.holds()
+    assert len(either.peer.chassis.boots) == 1
+    again = host.look(want, bare_host(), patience=patience())
+    assert chain.plan(want, bare_host(), again).stages == ()
 
 
 def test_an_error_names_the_host_and_its_bmc(either: Way) -> None:
