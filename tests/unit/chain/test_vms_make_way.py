@@ -20,8 +20,11 @@ case $words in
 *event*) echo event >>"$FOLDER/calls"; [ -z "$NO_EVENTS" ] ;;
 *domstate*)
     if [ -e "$FOLDER/$vm.state" ]; then cat "$FOLDER/$vm.state"; exit; fi
+    if [ -e "$FOLDER/$vm.starting" ]; then echo paused; exit; fi
     if [ -e "$FOLDER/$vm" ]; then echo running; else echo 'shut off'; fi ;;
 *start*)
+    [ ! -e "$FOLDER/$vm.state" ] || exit 1
+    [ ! -e "$FOLDER/$vm.starting" ] || { mv "$FOLDER/$vm.starting" "$FOLDER/$vm"; exit 1; }
     echo "start $vm" >>"$FOLDER/calls"
     [ ! -e "$FOLDER/$vm.broken" ] || exit 1
     echo 0 >"$FOLDER/$vm" ;;
@@ -135,6 +138,13 @@ def test_undone_all_that_can_be_started_are_and_who_is_on_is_left_alone(host: Ho
     done = host.run("start_vms", "a", "b", "c", "d")
     assert done.returncode == 1
     assert host.calls == ["start a", "start d"]
+
+
+def test_one_that_libvirt_is_starting_by_itself_is_waited_for(host: Host) -> None:
+    host.file("a.starting", "0")
+    done = host.run("start_vms", "a")
+    assert (done.returncode, host.calls) == (0, [])
+    assert host.run("vms_are_running", "a").returncode == 0
 
 
 def test_undone_without_an_answer_of_libvirt_is_not_taken_for_undone(host: Host) -> None:
