@@ -79,30 +79,30 @@ class Trial:
         """
         try:
             self.sender.wait_answer(self.pace.patience_s)
-            self._wait_steady()
-            first = self._carrier()
-            legs = sorted(self.legs, key=lambda leg: leg.name != first)
             for name in self.ways:
-                for leg in legs:
-                    self._try(way(name, leg, self.vm, self.place))
+                found = [way(name, leg, self.vm, self.place) for leg in self.legs]
+                self.skipped += [one for one in found if isinstance(one, Skipped)]
+                self._both([one for one in found if isinstance(one, Way)])
         except BaseException:
             self.sender.stop()
             raise
         return self.sender.finish()
 
-    def _try(self, one: Way | Skipped) -> None:
-        if isinstance(one, Skipped):
-            self.skipped.append(one)
-            return
-        try:
-            self.rounds.append(self._round(one))
-        except RefusedError as error:
-            self.skipped.append(Skipped(one.name, one.leg.name, f"the driver refused: {error}"))
+    def _both(self, remaining: list[Way]) -> None:
+        """One way on both legs, on that which carries if its turn is still to come."""
+        while remaining:
+            self._wait_steady()
+            began = time.time()
+            before = self._carrier()
+            one = next((w for w in remaining if w.leg.name == before), remaining[0])
+            remaining.remove(one)
+            try:
+                self.rounds.append(self._round(one, began, before))
+            except RefusedError as error:
+                why = f"the driver refused: {error}"
+                self.skipped.append(Skipped(one.name, one.leg.name, why))
 
-    def _round(self, one: Way) -> Round:
-        self._wait_steady()
-        began = time.time()
-        before = self._carrier()
+    def _round(self, one: Way, began: float, before: str | None) -> Round:
         reach = reach_of(one, self.host, self.place)
         away = Away(reach, one.stage, round(self.pace.away_s) + BOUND_S, state_of(one, self.place))
         self.away.append((one, away))

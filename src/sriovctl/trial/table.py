@@ -26,6 +26,8 @@ def print_result(result: Result) -> None:
     )
     if result.detection is not None:
         out.print(Text(harmless(f"its bond's monitor: {result.detection}")))
+    if noise := sum(one.lost_before for one in result.measured):
+        out.print(Text(f"lost before anything was done: {noise}"))
     headings = ("way", "leg", "event", "outage", "lost", "carried", "")
     put(out, table(headings, _rows(result), right="outage lost"))
     for skipped in result.skipped:
