@@ -20,7 +20,7 @@ from sriovctl.errors import (
 from sriovctl.firmware import FirmwareState
 from sriovctl.host import HostState
 from sriovctl.observer import Observer
-from sriovctl.plan import Impact, Plan, Severity, Stage, Step
+from sriovctl.plan import Finding, Impact, Plan, Severity, Stage, Step
 from sriovctl.reach import Reach
 from sriovctl.stagerun import Timeouts, run_stage
 from sriovctl.wanted import HostWant
@@ -83,20 +83,49 @@ def look(reach: Reach, *, timeout_s: float = Timeouts.probe_s) -> HostState:
         raise
 
 
+@dataclass(frozen=True)
+class FirmwareLook:
+    """What a host's BMC said, or why that does not matter."""
+
+    state: FirmwareState | None = None
+    findings: tuple[Finding, ...] = ()
+
+
 def look_at_firmware(
     want: HostWant, have: HostState, before: FirmwareState | None = None
-) -> FirmwareState | None:
-    """Ask a host's BMC; None where the rack file names none.
+) -> FirmwareLook:
+    """Ask a host's BMC, if the rack file names one.
 
     :param before: an earlier look, which spares round trips
-    :raises SriovctlError: it cannot be asked
+    :raises SriovctlError: it cannot be asked, and the host does not show that all is on
     """
     if want.bmc is None:
-        return None
+        return FirmwareLook()
     # its libraries take a second to load, and most runs have no BMC
     from sriovctl.bmc import host
 
-    return host.look(want, have, before)
+    try:
+        return FirmwareLook(host.look(want, have, before))
+    except SriovctlError as error:
+        if not chain.firmware.shows_all(want, have):
+            raise
+        said = Finding(
+            severity=Severity.WARNING,
+            link="firmware",
+            about=f"BMC {want.bmc.address}",
+            found=error.found,
+            means=error.means,
+            mend=error.mend,
+        )
+        return FirmwareLook(findings=(chain.firmware.as_warning(said),))
+
+
+def plan_of(
+    want: HostWant, have: HostState, firmware: FirmwareLook, planner: Planner = chain.plan
+) -> Plan:
+    """The plan from what host and BMC said."""
+    plan = planner(want, have, firmware.state)
+    return plan.model_copy(update={"findings": (*firmware.findings, *plan.findings)})
 
 
 def apply(
@@ -126,7 +155,7 @@ def apply(
     if want.reboot:
         leave = Leave(leave.impacts | RESTARTS, leave.force_off_s)
     began = time.monotonic()
-    bmc: FirmwareState | None = None
+    firmware = FirmwareLook()
     ask_bmc = True
     done: list[Stage] = []
     first: Plan | None = None
@@ -135,8 +164,8 @@ def apply(
         while True:
             have = _look_or_rouse(reach, want, leave, observer, timeouts)
             if ask_bmc:
-                bmc = look_at_firmware(want, have, bmc)
-            plan = planner(want, have, bmc)
+                firmware = look_at_firmware(want, have, firmware.state)
+            plan = plan_of(want, have, firmware, planner)
             # what was as wanted stays so through this run
             ask_bmc = any(step.link == "firmware" for step in plan.steps)
             if first is None:
@@ -154,7 +183,7 @@ def apply(
                 run_stage(reach, stage, confirm_s=wait, observer=observer, timeouts=timeouts)
             else:
                 observer.stage_started(reach.name, stage)
-                _run_other(reach, want, have, bmc, stage, leave, observer, timeouts)
+                _run_other(reach, want, have, firmware.state, stage, leave, observer, timeouts)
             done.append(stage)
     except BaseException as error:
         if isinstance(error, SriovctlError) and have is not None:
@@ -199,10 +228,13 @@ def _look_or_rouse(
         if not leave.impacts >= RESTARTS:
             error.means = "; ".join(filter(None, (error.means, f"its BMC says that it is {state}")))
             if state == "off":
-                error.mend = "switch it on, or let apply do it: sriovctl apply --reboot"
+                error.mend = "switch it on; where a restart of ours was broken off: apply --reboot"
             raise
         observer.said(reach.name, f"no answer; its BMC says that it is {state}")
         if not host.rouse(reach.name, want.bmc, tell=lambda text: observer.said(reach.name, text)):
+            if state == "off":
+                error.means = "its BMC says that it is off, and nothing of ours waits for its start"
+                error.mend = "switch it on, if nobody has a hand in it; then run this again"
             raise
     restartrun.await_boot(reach, "", observer=observer, timeouts=timeouts)
     return look(reach, timeout_s=timeouts.probe_s)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from sriovctl import chain, planfile, reconcile, targets
+from sriovctl import planfile, reconcile, targets
 from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.host import HostState
 from sriovctl.plan import Impact, Plan, Severity
@@ -63,7 +63,8 @@ def _plans(arguments: argparse.Namespace) -> tuple[tuple[Target, ...], dict[str,
     def work(reach: Reach, target: Target) -> Plan:
         assert target.want is not None
         have = reconcile.look(reach)
-        return chain.plan(target.want, have, reconcile.look_at_firmware(target.want, have))
+        firmware = reconcile.look_at_firmware(target.want, have)
+        return reconcile.plan_of(target.want, have, firmware)
 
     results = targets.each(hosts, work, ssh_config=arguments.ssh_config, need_root=False)
     plans, code = _successes(results)

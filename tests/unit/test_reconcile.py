@@ -40,11 +40,12 @@ from sriovctl.transaction import (
     follow_up,
     parse_event,
 )
-from sriovctl.wanted import BMCWant, HostWant
-from tests.unit.chain.worlds import bare_host
+from sriovctl.wanted import BMCWant, HostWant, PFWant
+from tests.unit.chain.worlds import bare_host, bare_pf
 from tests.unit.shells import Gate, write
 
 WANT = HostWant(rack="r", name="h", pfs=())
+SEEN = reconcile.FirmwareLook(FirmwareState(via="redfish"))
 QUICK = Timeouts(probe_s=20, stage_s=20, reconnect_s=10, retry_s=0.05)
 
 
@@ -347,7 +348,7 @@ def test_before_power_may_be_cut_the_host_writes_its_disks(
     after: list[str] = []
     monkeypatch.setattr(restartrun, "await_boot", lambda *_, **__: None)
     monkeypatch.setattr(bmc_host, "make", lambda *_, **__: after.extend(reach.scripts))
-    monkeypatch.setattr(reconcile, "look_at_firmware", lambda *_: FirmwareState(via="redfish"))
+    monkeypatch.setattr(reconcile, "look_at_firmware", lambda *_: SEEN)
     stages = (restart_stage("power-cycle", "SR-IOV Global Enable"),)
     bmc = BMCWant(address="10.8.0.2", user="root", password="env:P")
     reconcile.apply(
@@ -391,7 +392,7 @@ def test_a_power_cycle_that_was_for_the_kernel_too_is_not_followed_by_a_reboot_f
     monkeypatch.setattr(restartrun, "reboot", lambda *_, **__: calls.append("reboot"))
     monkeypatch.setattr(restartrun, "await_boot", lambda *_, **__: None)
     monkeypatch.setattr(bmc_host, "make", lambda *_, **__: calls.append("power-cycle"))
-    monkeypatch.setattr(reconcile, "look_at_firmware", lambda *_: FirmwareState(via="redfish"))
+    monkeypatch.setattr(reconcile, "look_at_firmware", lambda *_: SEEN)
     stages = [
         restart_stage("power-cycle", "SR-IOV Global Enable; intel_iommu=on: staged"),
         restart_stage("reboot", second),
@@ -417,6 +418,31 @@ def test_a_power_cycle_that_was_for_the_kernel_too_is_not_followed_by_a_reboot_f
         with pytest.raises(HostError, match="intel_iommu=on"):
             run()
     assert calls == ["power-cycle"] + ["reboot"] * again
+
+
+def bmc_is_gone(*_: object) -> None:
+    raise UnreachableError("h: BMC 10.8.0.2: nobody answers", "", "ping 10.8.0.2")
+
+
+@pytest.mark.parametrize("groups", [0, 9])
+def test_a_bmc_that_does_not_answer_matters_where_the_host_lacks_something(
+    groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bmc = BMCWant(address="10.8.0.2", user="root", password="env:P")
+    pf = PFWant(name="em1", by="name", vfs=7, pool=None, autoprobe=False)
+    want = HostWant(rack="r", name="h", pfs=(pf,), bmc=bmc)
+    have = bare_host(bare_pf(1))
+    kernel = have.kernel.model_copy(update={"iommu_groups": groups, "kvm": True})
+    have = have.model_copy(update={"kernel": kernel})
+    monkeypatch.setattr("sriovctl.bmc.host.look", bmc_is_gone)
+    if not groups:
+        with pytest.raises(UnreachableError, match="nobody answers"):
+            reconcile.look_at_firmware(want, have)
+        return
+    firmware = reconcile.look_at_firmware(want, have)
+    [said] = [f for f in reconcile.plan_of(want, have, firmware).findings if f.link == "firmware"]
+    assert said.severity is Severity.WARNING
+    assert "nobody answers" in said.found
 
 
 def test_a_host_that_comes_back_without_the_setting_is_not_restarted_again(

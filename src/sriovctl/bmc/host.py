@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from sriovctl.bmc.carry import carry
-from sriovctl.bmc.door import Door, Order, Patience
+from sriovctl.bmc.door import Door, Patience
 from sriovctl.bmc.opening import open_door
 from sriovctl.chain.firmware import Restart, Wait, next_move, wish, without_sriov
 from sriovctl.errors import SriovctlError
@@ -64,26 +64,19 @@ def rouse(
 ) -> bool:
     """Go on with a restart that an earlier run left in the middle: of a host that does not answer.
 
-    One that is off is switched on. What waits at the BMC for its start comes with it, and is waited
-    for.
+    One that is off is switched on if something waits at the BMC for its start; that is waited for.
 
-    :returns: False where it is on and nothing of ours is under way: then it is not ours to mend
+    :returns: False where nothing of ours is under way: it is on, and its way is cut or VMs hang
+        there; or somebody has switched it off, and may have a hand in it
     :raises SriovctlError: the BMC cannot be asked, or does not do it
     """
     want = FirmwareWant(intents=bmc.intents)
     with _open(host, bmc, patience) as door:
         off = door.power() == "off"
         move = next_move(want, door.look(want, jobs=True))
-        if off and isinstance(move, Restart | Wait):
-            carry(door, want, restart=True, tell=tell, patience=patience)
-        elif off:
-            tell("switch on")
-            door.order(Order.ON)
-        elif isinstance(move, Wait):
-            carry(door, want, tell=tell, patience=patience)
-        else:
-            # its way is cut, or it hangs: VMs may be at work there
+        if not (isinstance(move, Wait) or (off and isinstance(move, Restart))):
             return False
+        carry(door, want, restart=off, tell=tell, patience=patience)
         return True
 
 

@@ -31,10 +31,14 @@ def plan(want: HostWant, have: HostState, bmc: FirmwareState | None = None) -> P
     stages: list[Stage] = []
     if want.bmc is not None and bmc is not None:
         wish = firmware.wish(want.bmc, bmc)
-        findings[:0] = firmware.plan(wish, bmc).findings
-        if not any(f.link == "firmware" and f.severity in _STOPS for f in findings):
+        found = firmware.plan(wish, bmc).findings
+        if not any(f.severity in _STOPS for f in found):
             told = firmware.steps(wish, bmc)
             stages += [Stage(title="BIOS settings", steps=told, kind="firmware")] if told else []
+        elif firmware.shows_all(want, have):
+            bmc = None
+            found = tuple(firmware.as_warning(f) if f.severity in _STOPS else f for f in found)
+        findings[:0] = found
     if not have.system.root:
         findings.append(_no_root(want))
     due = restart.due(want, have, bmc)

@@ -113,6 +113,31 @@ def without_sriov(want: HostWant, have: HostState) -> tuple[str, ...]:
     return tuple(port.mac for port in wanted if port is not None and port.mac is not None)
 
 
+def shows_all(want: HostWant, have: HostState) -> bool:
+    """Does the host itself show that its firmware has everything on that VFs in VMs need?
+
+    Then a BMC that does not answer, or does not know a setting, is no reason to do nothing.
+    """
+    capable = {key for pf in have.pfs for key in (pf.name, pf.pci, pf.mac) if pf.totalvfs}
+    return (
+        have.kernel.kvm
+        and have.kernel.iommu_groups > 0
+        and all(pf.name in capable for pf in want.pfs if pf.vfs)
+    )
+
+
+def as_warning(finding: Finding) -> Finding:
+    """The same where the host shows that nothing is lacking."""
+    return finding.model_copy(
+        update={
+            "severity": Severity.WARNING,
+            "means": "; ".join(
+                filter(None, (finding.means, "the host itself shows that all of it is on"))
+            ),
+        }
+    )
+
+
 def steps(want: FirmwareWant, have: FirmwareState) -> tuple[Step, ...]:
     """What is to be done at the BMC before a start of the server, if that is due; often nothing.
 

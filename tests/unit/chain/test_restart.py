@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sriovctl import chain
 from sriovctl.chain import restart
 from sriovctl.chain.restart import NOTE, Restart
-from sriovctl.firmware import FirmwareState, Job, JobState, Setting
+from sriovctl.firmware import Absent, FirmwareState, Job, JobState, Setting
 from sriovctl.host import VM, HostState, NetworkPort
 from sriovctl.plan import Impact, Plan, Severity
 from sriovctl.wanted import BMCWant, HostWant
@@ -17,6 +17,7 @@ from sriovctl.wanted import BMCWant, HostWant
 from .hostmodel import HostModel
 from .test_firmware import HOLDS, OFF, STAGED, job, state
 from .test_kernel import host, want, with_default
+from .worlds import bare_pf
 
 BMC = BMCWant(address="10.8.0.2", user="root", password="env:P", intents=("sriov",))
 REBOOT = Restart(kind="reboot", reason="the kernel")
@@ -121,6 +122,23 @@ def test_a_firmware_that_cannot_be_switched_is_not_staged() -> None:
     plan = chain.plan(with_bmc(), bare(), have)
     assert "firmware" not in kinds(plan)
     assert any("read-only" in found for found in stops(plan))
+
+
+def test_a_setting_that_is_not_known_stops_no_host_that_has_all() -> None:
+    pfs = tuple(bare_pf(leg) for leg in (1, 2))
+    have = host("intel_iommu=on", groups=9, files=with_default("intel_iommu=on"))
+    vms = (running("VM-2", running=False),)
+    have = have.model_copy(update={"pfs": pfs, "vms": vms})
+    nothing_known = state(
+        absent=(Absent(device="BIOS", intent="sriov", tried=("Sriov",), screen=""),)
+    )
+    plan = chain.plan(with_bmc(), have, nothing_known)
+    assert stops(plan) == []
+    assert any("no setting known for sriov" in f.found for f in plan.findings)
+    lacking = have.model_copy(update={"pfs": (), "ports": bare().ports})
+    assert any(
+        "no setting known" in f for f in stops(chain.plan(with_bmc(), lacking, nothing_known))
+    )
 
 
 def test_running_vms_make_way_by_name() -> None:
