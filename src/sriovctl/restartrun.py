@@ -12,10 +12,15 @@ from sriovctl.stagerun import Timeouts
 REBOOT = """PATH=${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin
 read -r boot </proc/sys/kernel/random/boot_id
 [ "$boot" = "$1" ] || exit 0
+if run=$(readlink /run/sriovctl.lock) && kill -0 "${run%%.*}" 2>/dev/null; then
+  echo "another run is at work: pid ${run%%.*}" >&2
+  exit 12
+fi
 if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi
 """
 """Returns at once: init reboots, and ends this session on its way. What somebody else has restarted
-since it was looked at ($1, its boot id then) is not restarted again."""
+since it was looked at ($1, its boot id then) is not restarted again, and a transaction at work
+(its lock begins with its pid, see transaction.sh) is not cut off."""
 
 STATE = """PATH=${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin
 read -r boot </proc/sys/kernel/random/boot_id
