@@ -89,32 +89,59 @@ def test_a_connection_that_the_reboot_cuts_is_no_failure() -> None:
     assert host.scripts.count(restartrun.REBOOT) == 1
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("same", [True, False])
-def test_what_has_restarted_meanwhile_is_not_rebooted(
-    tmp_path: Path, shell: str, same: bool
-) -> None:
-    """Another controller may have done it since this one looked."""
-    folder = shell_folder(shell, tmp_path)
-    if folder is None:
-        pytest.skip(f"no {shell} here")
+def reboot_script(
+    folder: Path, boot_id: str | None, holder: int | None
+) -> subprocess.CompletedProcess[str]:
+    """Run it so that it only says something where it would reboot.
+
+    :param folder: in which ``sh`` is the shell to use
+    :param boot_id: that was looked at; None for the present one
+    :param holder: pid that holds the lock of transactions; None for no lock
+    """
+    lock = folder / "lock"
+    if holder is not None:
+        lock.symlink_to(f"{holder}.1.boot.2.transaction")
     # busybox would take its own reboot whatever stands in PATH
-    harmless = restartrun.REBOOT.replace("systemctl reboot", "echo").replace(
-        "else reboot", "else echo"
+    harmless = restartrun.REBOOT.replace("systemctl reboot", "echo yes").replace(
+        "else reboot", "else echo yes"
     )
     assert "reboot" not in harmless
     now = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    done = subprocess.run(
-        [folder / "sh", "-s", "--", now if same else "another"],
-        input=harmless,
+    return subprocess.run(
+        [folder / "sh", "-s", "--", boot_id or now],
+        input=harmless.replace("/run/sriovctl.lock", str(lock)),
         env={"PATH": f"{folder}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert bool(done.stdout) is same
+
+
+NOBODY = 2**22
+"""Above the kernel's largest pid (PID_MAX_LIMIT, include/linux/threads.h)."""
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("boot_id", "holder", "status", "said"),
+    [
+        (None, None, 0, "yes\n"),
+        ("another", None, 0, ""),
+        (None, os.getpid(), 12, ""),
+        (None, NOBODY, 0, "yes\n"),
+    ],
+    ids=["free", "restarted meanwhile", "at work", "a dead run's lock"],
+)
+def test_who_is_rebooted(
+    tmp_path: Path, shell: str, boot_id: str | None, holder: int | None, status: int, said: str
+) -> None:
+    folder = shell_folder(shell, tmp_path)
+    if folder is None:
+        pytest.skip(f"no {shell} here")
+    done = reboot_script(folder, boot_id, holder)
+    assert (done.returncode, done.stdout) == (status, said)
+    assert bool(done.stderr) == bool(status)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
