@@ -67,6 +67,21 @@ def outage(probes: Sequence[Probe], since: float, until: float) -> Outage:
     )
 
 
+def onset(probes: Sequence[Probe], moment: float) -> float:
+    """When the silence began in which a moment lies; the moment itself where it lies in none.
+
+    A leg is gone some milliseconds before the host's word of it is here.
+
+    :param probes: in the order of their sending
+    """
+    began = moment
+    for probe in reversed([probe for probe in probes if probe.sent < moment]):
+        if probe.received is not None:
+            break
+        began = probe.sent
+    return began
+
+
 def answers_per_second(
     probes: Sequence[Probe], since: float, until: float, bin_s: float
 ) -> list[tuple[float, float]]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sriovctl.trial.failover import Round
-from sriovctl.trial.probes import Outage, Probe, outage
+from sriovctl.trial.probes import Outage, Probe, onset, outage
 from sriovctl.trial.ways import Skipped
 
 
@@ -87,12 +87,15 @@ class Result:
 
 def measure(rounds: Sequence[Round], probes: Sequence[Probe]) -> tuple[Measured, ...]:
     """The figures of each round."""
-    return tuple(
-        Measured(
-            round=one,
-            failover=outage(probes, one.taken, one.back),
-            failback=outage(probes, one.back, one.until),
-            lost_before=outage(probes, one.began, one.taken).lost,
-        )
-        for one in rounds
+    return tuple(_measured(one, probes) for one in rounds)
+
+
+def _measured(one: Round, probes: Sequence[Probe]) -> Measured:
+    near = [probe for probe in probes if one.began <= probe.sent < one.until]
+    gone = onset(near, one.taken)
+    return Measured(
+        round=one,
+        failover=outage(near, gone, one.back),
+        failback=outage(near, one.back, one.until),
+        lost_before=outage(near, one.began, gone).lost,
     )

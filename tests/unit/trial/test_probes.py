@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sriovctl.trial.probes import Probe, answers_per_second, outage, parse
+from sriovctl.trial.probes import Probe, answers_per_second, onset, outage, parse
 
 PITCH_S = 0.001
 
@@ -43,6 +43,13 @@ def test_what_is_outside_of_the_window_does_not_count() -> None:
     answered = [False] * 20 + [True] * 20 + [False] * 20
     found = outage(sent(answered), 100.0195, 100.0395)
     assert (found.lost, found.ms, found.sent) == (0, 0, 20)
+
+
+def test_a_silence_began_when_its_first_packet_was_lost() -> None:
+    probes = sent([True] * 10 + [False] * 30 + [True] * 10)
+    assert onset(probes, 100.0205) == pytest.approx(100.010)
+    assert onset(probes, 100.0055) == 100.0055, "the VM answered then"
+    assert onset([], 100) == 100
 
 
 def test_nobody_sent_anything() -> None:
