@@ -1,4 +1,4 @@
-"""Which leg carries a VM's traffic, by counters of what was received for it.
+"""Which leg carries a VM's traffic, by counters of packets.
 
 Drivers differ in what they count, so several counters are read and the first is believed that
 moved as much as was sent.
@@ -78,10 +78,13 @@ def script_of_lab(place: LabPlace) -> str:
 
 
 def parse_of_lab(text: str, place: LabPlace) -> Counters:
-    """What :func:`script_of_lab` printed: what the switches sent down each leg's cable."""
+    """What :func:`script_of_lab` printed: what came to the switches by each leg's cable, answers.
+
+    Not what they sent: a switch sends to a leg that is dead until it has heard the VM elsewhere.
+    """
     devices: list[dict[str, Any]] = json.loads(text)
-    sent = {str(d.get("ifname")): int(d["stats64"]["tx"]["packets"]) for d in devices if d}
-    return {SWITCH: {leg: sent[tap] for leg, tap in place.taps.items() if tap in sent}}
+    came = {str(d.get("ifname")): int(d["stats64"]["rx"]["packets"]) for d in devices if d}
+    return {SWITCH: {leg: came[tap] for leg, tap in place.taps.items() if tap in came}}
 
 
 def carrier(before: Counters, after: Counters, enough: float) -> str | None:

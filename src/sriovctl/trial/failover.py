@@ -144,7 +144,7 @@ class Trial:
     def _carrier(self) -> str | None:
         before = self._counters()
         time.sleep(COUNTED_S)
-        return carried.carrier(before, self._counters(), self.pace.rate * COUNTED_S / 2)
+        return carried.carrier(before, self._counters(), self.pace.rate * COUNTED_S / 10)
 
     def _counters(self) -> Counters:
         if self.place is not None:

@@ -43,7 +43,7 @@ def test_a_labs_switches_count() -> None:
     def switches(em1: int, em2: int) -> str:
         ports = {"s2-em1": em1, "s2-em2": em2, "switch-1": 7}
         return json.dumps(
-            [{"ifname": name, "stats64": {"tx": {"packets": n}}} for name, n in ports.items()]
+            [{"ifname": name, "stats64": {"rx": {"packets": n}}} for name, n in ports.items()]
         )
 
     before, after = (parse_of_lab(text, place) for text in (switches(5, 5), switches(50, 1005)))
