@@ -144,15 +144,33 @@ def test_the_whole_way_over_redfish(make_lab: MakeLab, tmp_path: Path) -> None:
     sriovctl(lab, "check", wanted)
 
 
-def test_an_idrac8_by_racadm(make_lab: MakeLab, tmp_path: Path) -> None:
-    """An iDRAC without usable Redfish: the same by ssh, in one go."""
-    lab = make_lab("idrac8")
-    fault(lab, "no_redfish", True)
-    wanted = with_bmc(lab, rack_file(tmp_path, server_2(7, 7)), "via: auto")
-    held = lab.held()
+@pytest.mark.parametrize(
+    ("personality", "via", "at"),
+    [
+        # too old for Redfish: nobody says so in the rack file
+        ("idrac8", "racadm", None),
+        ("idrac8", "redfish", "set ProcVirtualization=Enabled"),
+        ("idrac9", "racadm", "kernel arguments for the next boot: .*done"),
+    ],
+)
+def test_the_other_ways(
+    make_lab: MakeLab, tmp_path: Path, personality: str, via: str, at: str | None
+) -> None:
+    """The same to the traffic of one VM; broken off once where ``at`` says so."""
+    lab = make_lab(personality)
+    if at is None:
+        fault(lab, "no_redfish", True)
+    vms = {"VM-2": {"domain": "machine-room/VM-2.xml", "running": True}}
+    path = rack_file(tmp_path, server_2(7, 7), vms)
+    wanted = with_bmc(lab, path, f"via: {'auto' if at is None else via}")
+    starts = lab.held()["starts"]
+    if at is not None:
+        broken_off(lab, wanted, at)
     said = sriovctl(lab, "apply", wanted, "--reboot").stdout
     assert "back with a new boot" in said
     assert lab.current() == ON
-    assert lab.held()["starts"] == held["starts"] + 1
+    assert lab.held()["starts"] == starts + 1
     assert [pf.numvfs for pf in look(lab).pfs] == [7, 7]
+    assert lab.guest("VM-2", "cat /proc/net/bonding/bond0").returncode == 0
+    assert lab.answers("10.8.0.12").returncode == 0
     assert "nothing to do" in sriovctl(lab, "apply", wanted).stdout
