@@ -26,9 +26,14 @@ def _group(item: pytest.Item) -> str:
     return "bare" if item.path.name in OWN_LABS else "rack"
 
 
-@pytest.hookimpl(trylast=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests of one group go to one worker (pytest-xdist, --dist loadgroup).
+
+    xdist reads the marks before any conftest's pytest_collection_modifyitems.
+    """
+    item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one group go to one worker (pytest-xdist, --dist loadgroup)."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    """Groups in their order."""
     items.sort(key=lambda item: ORDER.index(_group(item)))
