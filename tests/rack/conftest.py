@@ -114,10 +114,15 @@ def rack() -> Iterator[Rack]:
         yield Rack(name, progress)
     finally:
         if not keep:
-            processes = lifecycle.processes(name)
-            lifecycle.down(name, progress)
-            left = [f"QEMU {process.pid}" for process in processes if process.alive()]
-            if switches.exists(layout.namespace(name)):
-                left.append(f"namespace {layout.namespace(name)}")
-            left += [str(path) for path in state.state_root().glob(f"*{name}*")]
-            assert not left, f"lab {name} left something behind: {', '.join(left)}"
+            take_down(name, progress)
+
+
+def take_down(name: str, progress: Progress) -> None:
+    """Remove a lab, and see that nothing of it is left."""
+    processes = [*lifecycle.processes(name), *lifecycle.bmc_processes(name)]
+    lifecycle.down(name, progress)
+    left = [f"process {process.pid}" for process in processes if process.alive()]
+    if switches.exists(layout.namespace(name)):
+        left.append(f"namespace {layout.namespace(name)}")
+    left += [str(path) for path in state.state_root().glob(f"*{name}*")]
+    assert not left, f"lab {name} left something behind: {', '.join(left)}"

@@ -20,13 +20,13 @@ import paramiko
 import pytest
 
 from sriovctl.bmc.trust import certificate_fingerprint
-from sriovctl.lab import bmcs, layout, lifecycle, machine, power, state, switches
+from sriovctl.lab import bmcs, lifecycle, machine, power
 from sriovctl.lab.bmc.attributes import SRIOV, VIRTUALIZATION
 from sriovctl.lab.layout import Server
 from sriovctl.lab.machine import Process
 from sriovctl.lab.progress import to_stderr
 from sriovctl.lab.timeouts import seconds
-from tests.rack.conftest import Rack
+from tests.rack.conftest import Rack, take_down
 
 sushy = pytest.importorskip("sushy")
 
@@ -119,14 +119,8 @@ def bare() -> Iterator[Bare]:
         yield rack
     finally:
         if not keep:
-            processes = [*lifecycle.processes(name), *lifecycle.bmc_processes(name)]
-            lifecycle.down(name, progress)
-            left = [f"process {process.pid}" for process in processes if process.alive()]
-            if switches.exists(layout.namespace(name)):
-                left.append(f"namespace {layout.namespace(name)}")
-            left += [str(path) for path in state.state_root().glob(f"*{name}*")]
-            left += [f"port {port}" for port in ports if listens(port)]
-            assert not left, f"lab {name} left something behind: {', '.join(left)}"
+            take_down(name, progress)
+            assert [port for port in ports if listens(port)] == []
 
 
 def listens(port: int) -> bool:

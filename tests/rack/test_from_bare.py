@@ -13,16 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from sriovctl.lab import bmcs, layout, lifecycle
+from sriovctl.lab import bmcs, lifecycle
 from sriovctl.lab import rackfile as lab_rackfile
 from sriovctl.lab.progress import to_stderr
-from tests.rack.conftest import Rack
+from tests.rack.conftest import Rack, take_down
 from tests.rack.facts import SERVER, look
 from tests.rack.program import EXAMPLES, rack_file, server_2, sriovctl, start
-from tests.rack.test_bare import OFF, Bare
+from tests.rack.test_bare import ON, Bare
+from tests.rack.test_bare import SERVER as SERVER_2
 
-ON = dict.fromkeys(OFF, "Enabled")
-SERVER_2 = next(iter(layout.servers(1, False)))
 MakeLab = Callable[[str], Bare]
 
 
@@ -34,10 +33,7 @@ def make_lab() -> Iterator[MakeLab]:
 
     def down() -> None:
         while made:
-            name = made.pop()
-            processes = [*lifecycle.processes(name), *lifecycle.bmc_processes(name)]
-            lifecycle.down(name, progress)
-            assert not [process for process in processes if process.alive()]
+            take_down(made.pop(), progress)
 
     def make(personality: str) -> Bare:
         down()

@@ -59,5 +59,7 @@ def test_a_kernel_without_its_iommu_is_rebooted_when_that_is_asked_for(
     assert vm.running
     assert [pf.numvfs for pf in now.pfs] == [7, 7]
     assert "nothing to do" in sriovctl(rack, "apply", wanted, "--reboot").stdout
-    changed = rack.must(SERVER, f"diff {GRUB}.sriovctl-backup {GRUB} || :")
-    assert all("intel_iommu" in x or "iommu=pt" in x for x in changed.splitlines() if x[0] == ">")
+    changed = rack.must(SERVER, f"diff {GRUB}.sriovctl-backup {GRUB} || :").splitlines()
+    written = [line for line in changed if line.startswith(">")]
+    assert written
+    assert all("intel_iommu" in line or "iommu=pt" in line for line in written)
