@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from sriovctl import planfile, reconcile, targets
+from sriovctl import permission, planfile, reconcile, targets
 from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.host import HostState
 from sriovctl.plan import Impact, Plan, Severity
@@ -116,7 +116,7 @@ def _print_scripts(plans: Iterable[Plan]) -> None:
     plans = tuple(plans)
     for plan in plans:
         # an impact is written beside its step, and who runs the script has read it
-        reconcile.check_permitted(plan, frozenset(Impact))
+        permission.check_permitted(plan, frozenset(Impact))
     whole = [plan for plan in plans if not plan.empty]
     if len(whole) > 1:
         raise UsageError(
@@ -186,8 +186,8 @@ def apply(arguments: argparse.Namespace) -> int:
     observer = Silent() if arguments.json else Progress(tuple(target.name for target in hosts))
 
     impacts = frozenset(Impact(word) for word in arguments.allow)
-    leave = reconcile.Leave(
-        impacts | reconcile.RESTARTS if arguments.reboot else impacts, arguments.force_off
+    leave = permission.Leave(
+        impacts | permission.RESTARTS if arguments.reboot else impacts, arguments.force_off
     )
 
     def work(reach: Reach, target: Target) -> reconcile.Outcome:

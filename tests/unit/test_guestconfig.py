@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from sriovctl import cli
+from sriovctl.commandline import guest
 from sriovctl.contradictions import contradictions
 from sriovctl.guestbond import LONGEST_INTERFACE_NAME, networks_of
 from sriovctl.netconf import SYSTEMS, Network, System, render
@@ -44,7 +45,7 @@ def network_of(pair: dict[str, object]) -> Network:
 
 
 def test_the_command_line_offers_every_system() -> None:
-    assert cli.NETWORK_SYSTEMS == SYSTEMS
+    assert guest.NETWORK_SYSTEMS == SYSTEMS
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

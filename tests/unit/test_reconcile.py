@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 
-from sriovctl import chain, reconcile, restartrun
+from sriovctl import chain, permission, reconcile, restartrun
 from sriovctl.bmc import host as bmc_host
 from sriovctl.errors import (
     BlockedError,
@@ -143,7 +143,7 @@ def apply(
         reach,
         WANT,
         observer=observer or Recorder(),
-        leave=reconcile.Leave(allow),
+        leave=permission.Leave(allow),
         confirm_s=confirm_s,
         timeouts=timeouts,
         expected=expected,
@@ -336,7 +336,7 @@ def test_the_machine_that_this_runs_on_is_not_shut_down_by_its_bmc(
     stage = restart_stage("power-cycle", "SR-IOV Global Enable")
     world.plan = lambda *_: Plan(host="h", stages=(stage,))  # type: ignore[method-assign]
     with pytest.raises(DiffersError, match="reboots now"):
-        apply(Counting(), world, allow=reconcile.RESTARTS)
+        apply(Counting(), world, allow=permission.RESTARTS)
     assert calls == ["reboot"]
 
 
@@ -355,7 +355,7 @@ def test_before_power_may_be_cut_the_host_writes_its_disks(
         reach,
         WANT.model_copy(update={"bmc": bmc}),
         observer=Recorder(),
-        leave=reconcile.Leave(reconcile.RESTARTS, force_off_s),
+        leave=permission.Leave(permission.RESTARTS, force_off_s),
         timeouts=QUICK,
         planner=lambda *_: Plan(host="h", stages=() if after else stages),
     )
@@ -407,7 +407,7 @@ def test_a_power_cycle_that_was_for_the_kernel_too_is_not_followed_by_a_reboot_f
             Remote(),
             WANT.model_copy(update={"bmc": bmc}),
             observer=Recorder(),
-            leave=reconcile.Leave(reconcile.RESTARTS),
+            leave=permission.Leave(permission.RESTARTS),
             timeouts=QUICK,
             planner=plan,
         )
@@ -468,7 +468,7 @@ def test_a_host_that_comes_back_without_the_setting_is_not_restarted_again(
     monkeypatch.setattr(restartrun, "reboot", rebooted)
     world.plan = still_missing  # type: ignore[method-assign]
     with pytest.raises(HostError, match="intel_iommu=on does not run") as caught:
-        apply(Counting(), world, allow=reconcile.RESTARTS)
+        apply(Counting(), world, allow=permission.RESTARTS)
     assert len(reboots) == 1
     assert "did not boot by the settings" in caught.value.means
 
@@ -741,6 +741,6 @@ def test_every_difference_to_a_saved_plan_is_named() -> None:
     ]
     then, now = (Plan(host="h", findings=(finding,)) for finding in seen)
     with pytest.raises(DiffersError) as refused:
-        reconcile.check_expected(now, then)
+        permission.check_expected(now, then)
     assert "no longer found: em1: a manager sets VFs" in str(refused.value)
     assert "found: em1: not root" in str(refused.value)

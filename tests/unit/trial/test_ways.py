@@ -114,6 +114,6 @@ def test_only_a_lab_has_cables(name: WayName) -> None:
 
 
 def test_the_command_line_offers_these() -> None:
-    from sriovctl.cli import FAILOVER_WAYS
+    from sriovctl.commandline.trials import FAILOVER_WAYS
 
     assert FAILOVER_WAYS == WAYS

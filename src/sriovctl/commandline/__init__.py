@@ -1,0 +1,1 @@
+"""The commands' arguments and help, one module for each group. Light to import."""

@@ -1,0 +1,101 @@
+"""``apply`` and ``trust``: what changes a host, or whom to believe."""
+
+from __future__ import annotations
+
+import argparse
+
+from sriovctl.commandline.options import Commands, json_option, limit_option, seconds, verb
+
+IMPACTS = ("vf-reset",)
+"""What ``--allow`` takes: the impacts on running VMs that no plan has without being asked, beside
+restarts of the host."""
+
+
+def add_parsers(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add them to the command line, each with its help."""
+    _apply(commands)
+    _trust(commands)
+
+
+def _apply(commands: Commands[argparse.ArgumentParser]) -> None:
+    apply = commands.add_parser(
+        "apply",
+        help="make hosts as the rack file wants them",
+        description="All steps of a host, or none: what fails is undone. Run again at any moment, "
+        "it goes on from what is; with nothing to do it writes nothing.",
+    )
+    apply.add_argument("file", help="rack file, or a plan saved by plan -o")
+    limit_option(apply)
+    apply.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        choices=IMPACTS,
+        help="let steps through that do this to running VMs",
+    )
+    apply.add_argument(
+        "--reboot",
+        action="store_true",
+        help="restart hosts whose BIOS settings or kernel arguments need it, by the gentlest way; "
+        "their VMs are shut down before and started again after",
+    )
+    apply.add_argument(
+        "--force-off",
+        type=seconds,
+        metavar="S",
+        help="cut the power of a host that has not shut down for its power cycle within this many "
+        "seconds (default: never)",
+    )
+    apply.add_argument(
+        "--boot-timeout",
+        type=seconds,
+        default=900,
+        metavar="S",
+        help="how long to wait for a restarted host to have started (default: 900)",
+    )
+    apply.add_argument(
+        "--confirm-timeout",
+        type=seconds,
+        default=60,
+        metavar="S",
+        help="a remote host undoes a change of its ports if it is not reached again within this "
+        "many seconds (default: 60)",
+    )
+    apply.add_argument(
+        "--stage-timeout",
+        type=seconds,
+        default=600,
+        metavar="S",
+        help="how long to follow a host's script before giving up on it (default: 600)",
+    )
+    json_option(apply)
+    apply.set_defaults(run=verb("apply"))
+
+
+def _trust(commands: Commands[argparse.ArgumentParser]) -> None:
+    trust = commands.add_parser(
+        "trust",
+        help="are the BMCs the ones that were recorded?",
+        description="Shows the certificate and the ssh host key that each BMC shows now, whether "
+        "they are the recorded ones, and where to compare. Sends no password. Exit code 0: all is "
+        "known. 3: something is new, changed or not checked. Changes nothing without --write.",
+    )
+    trust.add_argument("rack", help="rack file")
+    limit_option(trust)
+    trust.add_argument(
+        "--write",
+        action="store_true",
+        help="record what is new: fingerprints in the rack file, host keys in its known_hosts",
+    )
+    trust.add_argument(
+        "--replace", action="store_true", help="with --write: also what is not as recorded"
+    )
+    trust.add_argument(
+        "--timeout",
+        type=seconds,
+        default=10,
+        metavar="S",
+        help="how long to wait for a connection, and for an answer (default: 10)",
+    )
+    json_option(trust)
+    trust.set_defaults(run=verb("trust", "trust"))

@@ -1,0 +1,52 @@
+"""Options and kinds of values that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+
+Commands = argparse._SubParsersAction  # the type has no public name (typeshed argparse.pyi)
+
+
+def rack_option(command: argparse.ArgumentParser) -> None:
+    """``--rack FILE``."""
+    command.add_argument("--rack", metavar="FILE", help="hosts of a rack file")
+
+
+def limit_option(command: argparse.ArgumentParser) -> None:
+    """``--limit HOST``, which can be given several times."""
+    command.add_argument(
+        "--limit", action="append", metavar="HOST", help="only this host of the rack file"
+    )
+
+
+def json_option(command: argparse._ActionsContainer) -> None:
+    """``--json``."""
+    command.add_argument("--json", action="store_true", help="for programs")
+
+
+def above_zero(text: str) -> float:
+    """A finite number above 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
+
+
+def seconds(text: str) -> float:
+    """Whole or broken seconds, a finite number above 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return number
+
+
+def verb(name: str, module: str = "verbs") -> Callable[[argparse.Namespace], int]:
+    """A function of a module of sriovctl, which is imported only when it is called."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        code: int = getattr(import_module(f"sriovctl.{module}"), name)(arguments)
+        return code
+
+    return run

@@ -1,0 +1,73 @@
+"""``trial``: outages on purpose, measured."""
+
+from __future__ import annotations
+
+import argparse
+
+from sriovctl.commandline.options import Commands, above_zero, json_option, seconds, verb
+
+FAILOVER_WAYS = ("pf-down", "vf-link", "cable", "switch")
+"""What ``--way`` takes; :data:`sriovctl.trial.ways.WAYS`, which is not light to import."""
+
+
+def add_parsers(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add them to the command line, each with its help."""
+    _trial(commands)
+
+
+def _trial(commands: Commands[argparse.ArgumentParser]) -> None:
+    trial = commands.add_parser("trial", help="does it hold: outages on purpose, measured")
+    kinds = trial.add_subparsers(metavar="TRIAL", required=True)
+    failover = kinds.add_parser(
+        "failover",
+        help="take each leg of a VM's pair away and give it back, under traffic",
+        description="Sends to a VM, takes a leg of its pair away and gives it back, in each way "
+        "that can be gone here, and says how long the VM was silent. Exit code 0: every outage was "
+        "over and within the budget. 3: one was not. 4: somebody else would be cut off. The host "
+        "gives a leg back by itself if this is killed.",
+    )
+    failover.add_argument("rack", help="rack file")
+    failover.add_argument("vm", help="a VM of it that runs")
+    failover.add_argument(
+        "--address", metavar="IP", help="of the VM (default: the rack file's, under its bond)"
+    )
+    failover.add_argument(
+        "--way",
+        action="append",
+        choices=FAILOVER_WAYS,
+        help="only this way, can be given several times (default: each that can be gone)",
+    )
+    failover.add_argument(
+        "--rate",
+        type=above_zero,
+        default=1000,
+        metavar="N",
+        help="packets/s (default: 1000)",
+    )
+    for name, default, words in (
+        ("away", 5, "how long a leg is away (default: 5)"),
+        ("back", 10, "how long is watched after it is back; the bond's updelay is added where it "
+         "is known (default: 10)"),
+        ("patience", 60, "how long to wait for the VM to answer (default: 60)"),
+    ):  # fmt: skip
+        failover.add_argument(f"--{name}", type=seconds, default=default, metavar="S", help=words)
+    failover.add_argument(
+        "--budget", type=above_zero, metavar="MS", help="no outage may be longer than this"
+    )
+    failover.add_argument(
+        "--from",
+        dest="sender",
+        metavar="HOST",
+        help="send from there: [user@]name[:port], with Python 3 (default: from here)",
+    )
+    failover.add_argument(
+        "--lab",
+        metavar="NAME",
+        help="the host is in this lab: send from its switch, cut its cables and switches too",
+    )
+    failover.add_argument(
+        "--force", action="store_true", help="also where somebody else would be cut off"
+    )
+    failover.add_argument("--picture", metavar="FILE", help="SVG of the answers over time")
+    json_option(failover)
+    failover.set_defaults(run=verb("failover", "trial.command"))
