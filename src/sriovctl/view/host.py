@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
@@ -33,6 +35,17 @@ RELEVANT = re.compile(r"^(\w*iommu\w*([.=].*)?|pci=.*|vfio\S*|\S+\.max_vfs=.*|kv
 """Arguments of a kernel that have to do with VFs."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """A table of the chain, however it is drawn."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    right: str = ""
+    """Headings of columns with figures, blank-separated."""
+
+
 def render_host(state: HostState, console: Console) -> None:
     """Print what a probe found, then what stands in the way of VFs.
 
@@ -40,27 +53,30 @@ def render_host(state: HostState, console: Console) -> None:
     """
     put(console, _headline(state))
     put(console, _machine(state))
-    if state.pfs:
-        _part(console, "Physical functions", _pfs(state, console.width))
-        for pf in state.pfs:
-            if pf.vfs:
-                _part(console, f"VFs of {pf.name or pf.pci}", _vfs(state, pf, console.width))
-    if state.ports:
-        _part(console, "Ports without VFs", _ports(state))
-    if state.pools:
-        _part(console, "Pools", _pools(state))
-    if state.vms:
-        _part(console, "Virtual machines", _vms(state))
+    for part in parts(state, console.width):
+        console.print()
+        put(console, Text(harmless(part.title), style=HEADING))
+        put(console, table(part.headings, part.rows, right=part.right))
     found = notes(state)
     if found:
         console.print()
         render_findings(found, console)
 
 
-def _part(console: Console, title: str, content: Table) -> None:
-    console.print()
-    put(console, Text(harmless(title), style=HEADING))
-    put(console, content)
+def parts(state: HostState, width: int) -> Iterator[Part]:
+    """The tables of a host: ports, VFs and who holds them, pools, VMs.
+
+    :param width: columns of the screen; below :data:`ROOMY` some are left out
+    """
+    if state.pfs:
+        yield _pfs(state, width)
+        yield from (_vfs(state, pf, width) for pf in state.pfs if pf.vfs)
+    if state.ports:
+        yield _ports(state)
+    if state.pools:
+        yield _pools(state)
+    if state.vms:
+        yield _vms(state)
 
 
 def _headline(state: HostState) -> Text:
@@ -74,33 +90,38 @@ def _headline(state: HostState) -> Text:
 
 
 def _machine(state: HostState) -> Table:
-    """CPU, IOMMU, libvirt: one line each."""
-    kernel = state.kernel
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style=QUIET)
     grid.add_column(overflow="fold")
+    for label, said in machine(state):
+        grid.add_row(label, said)
+    return grid
+
+
+def machine(state: HostState) -> Iterator[tuple[str, Text]]:
+    """CPU, IOMMU, libvirt: a label and one line each."""
+    kernel = state.kernel
     words = [
         kernel.cpu_vendor or "vendor unknown",
         kernel.virtualization or "no vmx, no svm",
         "/dev/kvm" if kernel.kvm else "no /dev/kvm",
     ]
-    grid.add_row("CPU", Text(harmless(", ".join(words))))
+    yield "CPU", Text(harmless(", ".join(words)))
     groups = kernel.iommu_groups
     active = (
         Text(f"active, {count(groups, 'group', 'groups')}", style=GOOD)
         if groups
         else Text("not active", style=BAD)
     )
-    grid.add_row("IOMMU", active)
-    grid.add_row("  running", _arguments(kernel.arguments))
+    yield "IOMMU", active
+    yield "  running", _arguments(kernel.arguments)
     for label, arguments in _staged(kernel.staged):
-        grid.add_row("  staged", Text.assemble(arguments, (f"  {label}", QUIET)))
+        yield "  staged", Text.assemble(arguments, (f"  {label}", QUIET))
     vms = sum(vm.running for vm in state.vms)
     said = "daemon listens" if state.system.libvirt else "no daemon"
     if state.vms or state.pools:
         said += f", {count(len(state.pools), 'pool', 'pools')}, {vms} of {len(state.vms)} VMs run"
-    grid.add_row("libvirt", said)
-    return grid
+    yield "libvirt", Text(said)
 
 
 def _arguments(arguments: tuple[str, ...]) -> Text:
@@ -133,7 +154,7 @@ def _staged(entries: tuple[KernelEntry, ...]) -> list[tuple[str, Text]]:
     ]
 
 
-def _pfs(state: HostState, width: int) -> Table:
+def _pfs(state: HostState, width: int) -> Part:
     headings = ["PCI address", "name", "driver", "link", "NUMA", "VFs", "groups", "ACS", "in"]
     if width >= ROOMY:
         headings.append("MAC")
@@ -151,7 +172,13 @@ def _pfs(state: HostState, width: int) -> Table:
             pf.master or NOTHING,
         ]
         rows.append([*row, pf.mac or NOTHING][: len(headings)])
-    return table(headings, rows)
+    return _part("Physical functions", headings, rows)
+
+
+def _part(
+    title: str, headings: Iterable[str], rows: Iterable[Iterable[Cell]], right: str = ""
+) -> Part:
+    return Part(title, tuple(headings), tuple(tuple(row) for row in rows), right)
 
 
 def _switch(on: bool | None) -> Text:
@@ -189,7 +216,7 @@ def _vf_groups(pf: PF) -> list[int | None]:
     return [vf.iommu_group for vf in pf.vfs]
 
 
-def _vfs(state: HostState, pf: PF, width: int) -> Table:
+def _vfs(state: HostState, pf: PF, width: int) -> Part:
     roomy = width >= ROOMY
     with_rate = roomy or any(vf.min_rate or vf.max_rate for vf in pf.vfs)
     with_link = any(vf.link_state not in (None, "auto") for vf in pf.vfs)
@@ -214,7 +241,7 @@ def _vfs(state: HostState, pf: PF, width: int) -> Table:
         if with_link:
             row.append(vf.link_state or NOTHING)
         rows.append([*row, _holder(state, holders.get(vf.pci), vf, roomy)])
-    return table(headings, rows, right="VF")
+    return _part(f"VFs of {pf.name or pf.pci}", headings, rows, right="VF")
 
 
 def _vlan(vf: VF) -> str:
@@ -244,7 +271,7 @@ def _holder(state: HostState, holder: Holder | None, vf: VF, roomy: bool) -> Tex
     return Text("free" + (f", {harmless(vf.netdev)}" if vf.netdev and roomy else ""), style=QUIET)
 
 
-def _ports(state: HostState) -> Table:
+def _ports(state: HostState) -> Part:
     rows = [
         [
             port.pci,
@@ -255,10 +282,10 @@ def _ports(state: HostState) -> Table:
         ]
         for port in state.ports
     ]
-    return table(["PCI address", "name", "driver", "PCI id", "MAC"], rows)
+    return _part("Ports without VFs", ["PCI address", "name", "driver", "PCI id", "MAC"], rows)
 
 
-def _pools(state: HostState) -> Table:
+def _pools(state: HostState) -> Part:
     rows: list[list[Cell]] = []
     for pool in state.pools:
         stale = state.stale_pool(pool)
@@ -279,7 +306,7 @@ def _pools(state: HostState) -> Table:
                 f"{_taken(state, pool)} of {len(pool.addresses)}" if pool.active else NOTHING,
             ]
         )
-    return table(["pool", "PF", "state", "autostart", "VFs taken"], rows)
+    return _part("Pools", ["pool", "PF", "state", "autostart", "VFs taken"], rows)
 
 
 def _taken(state: HostState, pool: Pool) -> int:
@@ -287,7 +314,7 @@ def _taken(state: HostState, pool: Pool) -> int:
     return len(state.holders().keys() & set(pool.addresses))
 
 
-def _vms(state: HostState) -> Table:
+def _vms(state: HostState) -> Part:
     rows: list[list[Cell]] = []
     for vm in state.vms:
         status = Text("running", style=GOOD) if vm.running else Text("shut off", style=QUIET)
@@ -300,7 +327,8 @@ def _vms(state: HostState) -> Table:
         for card in cards or [["", NOTHING, NOTHING, ""]]:
             rows.append([*first, *card[1:]])
             first = ["", "", ""]
-    return table(["VM", "state", "autostart", "VF", "MAC", "through"], rows)
+    headings = ["VM", "state", "autostart", "VF", "MAC", "through"]
+    return _part("Virtual machines", headings, rows)
 
 
 def _others(vm: VM) -> str:
