@@ -15,8 +15,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from sriovctl.drivers import driver
 from sriovctl.host import PF, VF, VM, Holder, HostState, Pool, VMNic
 from sriovctl.names import HostName, LibvirtName, Mac, Pci, PortName, VMName
-from sriovctl.rack import Port as WrittenPort
-from sriovctl.rack import pool_name
+from sriovctl.rackport import Port as WrittenPort
+from sriovctl.rackport import pool_name
 from sriovctl.view.harmless import harmless
 from sriovctl.wanted import VFWant
 

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from sriovctl.names import vf_indices
-from sriovctl.rack import Host, Port, Rack, pool_name, port_identity, wishes
+from sriovctl.rack import Host, Rack
 from sriovctl.rackbond import faults_of_bond
+from sriovctl.rackport import Port, pool_name, port_identity, wishes
 
 Place = tuple[str | int, ...]
 """Keys and list places from the top of the file down."""

@@ -13,7 +13,8 @@ from sriovctl.domainfile import faults_of_domain
 from sriovctl.errors import RackError, UsageError
 from sriovctl.explain import explain, nearest, quoted, spoken
 from sriovctl.names import same_name
-from sriovctl.rack import Host, Rack, pool_name
+from sriovctl.rack import Host, Rack
+from sriovctl.rackport import pool_name
 from sriovctl.wanted import HostWant
 from sriovctl.yamltree import Fault, Mark, Place, Tree, mark_at, parse
 

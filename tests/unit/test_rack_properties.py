@@ -13,9 +13,10 @@ from ruamel.yaml import YAML
 
 from sriovctl.contradictions import contradictions
 from sriovctl.errors import RackError
-from sriovctl.rack import Guest, Host, Pair, Port, Rack, VFAttributes
+from sriovctl.rack import Guest, Host, Pair, Rack
 from sriovctl.rackbmc import BMC
 from sriovctl.rackfile import load
+from sriovctl.rackport import Port, VFAttributes
 
 names = st.sampled_from(
     ["em1", "em2", "01:00.0", "52:54:00:12:34:56", "VM-2", "on", "x y", "", "7"]
