@@ -63,7 +63,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}? " if close else ""
 
 
-_LISTS = ("pairs", "legs", "switches", "bios", "arp_ip_targets", "address", "dns")
+_LISTS = ("pairs", "legs", "switches", "groups", "bios", "arp_ip_targets", "address", "dns")
 """Keys with a list; a number under another key is the key of a mapping."""
 
 

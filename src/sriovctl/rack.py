@@ -8,6 +8,7 @@ the other. :mod:`sriovctl.rackfile` reads a file and refuses what cannot be.
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,7 @@ from sriovctl.names import (
 from sriovctl.rackbmc import BMC
 from sriovctl.rackbond import GuestBond, MacPolicy
 from sriovctl.rackport import PortOrCount, Vlan, pf_want, pool_name
+from sriovctl.racktemplate import LARGEST
 from sriovctl.wanted import HostWant, NicWant, VMWant
 from sriovctl.written import Written, no_twins
 
@@ -42,6 +44,7 @@ class Host(Written):
     )
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(None, description="for ssh")
     user: UserName | None = Field(None, description="for ssh; sudo is used where it is not root")
+    groups: list[Label] = Field(default_factory=list, description="names for --limit")
     pfs: Annotated[dict[PortName, PortOrCount], WrapValidator(no_twins)] = Field(
         description="by interface name, PCI address or MAC address; a number is a count of VFs",
         examples=[{"em1": 7, "em2": 7}],
@@ -130,6 +133,9 @@ class Rack(Written):
     ] = Field(
         default_factory=dict, description="the VMs that get VFs, by their libvirt domain name"
     )
+    largest_template: Annotated[int, Field(ge=1)] = Field(
+        LARGEST, description="hosts or VMs that one entry with a range may make"
+    )
 
     def host_of(self, vm: str) -> str:
         """The host that a VM is on.
@@ -142,6 +148,13 @@ class Rack(Written):
         if len(self.hosts) != 1:
             raise ValueError(f"the rack has {len(self.hosts)} hosts: say which one {vm} is on")
         return next(iter(self.hosts))
+
+    @cached_property
+    def _vms_by_host(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {host: [] for host in self.hosts}
+        for vm in self.vms:
+            found[self.host_of(vm)].append(vm)
+        return found
 
     def legs_of(self, vm: str, pair: int) -> list[str]:
         """Names of the PFs that a VM's pair takes its VFs from.
@@ -202,9 +215,7 @@ class Rack(Written):
             pfs=tuple(
                 pf_want(name, port, of_policies.get(name, {})) for name, port in written.pfs.items()
             ),
-            vms=tuple(
-                self._vm_want(vm, host, folder) for vm in self.vms if self.host_of(vm) == host
-            ),
+            vms=tuple(self._vm_want(vm, host, folder) for vm in self._vms_by_host[host]),
             bmc=None if written.bmc is None else written.bmc.want(folder),
             reboot=written.reboot == "allowed",
         )
@@ -216,7 +227,7 @@ class Rack(Written):
         for every VM there.
         """
         wanted: dict[str, dict[str, Any]] = {}
-        for vm in (vm for vm in self.vms if self.host_of(vm) == host):
+        for vm in self._vms_by_host[host]:
             for index, pair in enumerate(self.vms[vm].pairs):
                 for leg in self.legs_of(vm, index) if pair.macs else ():
                     if pair.macs == "open":

@@ -15,6 +15,7 @@ from sriovctl.explain import explain, nearest, quoted, spoken
 from sriovctl.names import same_name
 from sriovctl.rack import Host, Rack
 from sriovctl.rackport import pool_name
+from sriovctl.racktemplate import expand
 from sriovctl.wanted import HostWant
 from sriovctl.yamltree import Fault, Mark, Place, Tree, mark_at, parse
 
@@ -38,7 +39,10 @@ def load(path: Path) -> Rack:
         found = f"the byte 0x{data[error.start]:02x}, which is no UTF-8"
         at = mark_at(before, len(before))
         raise _refused(path, [Fault(at, (), found, "save the file as UTF-8")]) from None
-    tree = parse(text)
+    written = parse(text)
+    tree = expand(written)
+    if len(tree.faults) > len(written.faults):
+        raise _refused(path, tree.faults)
     rack, faults = _read(tree, path.parent)
     if rack is None:
         raise _refused(path, faults)
@@ -174,7 +178,9 @@ def _authorities(rack: Rack, tree: Tree, folder: Path) -> Iterator[Fault]:
 
 
 def _refused(path: Path, faults: list[Fault]) -> RackError:
-    ordered = sorted(faults, key=lambda fault: fault.mark)
+    # what a template made many times is wrong once
+    once = {(fault.mark, fault.found): fault for fault in reversed(faults)}.values()
+    ordered = sorted(once, key=lambda fault: fault.mark)
     lines = [_line(path, fault) for fault in ordered[:MOST_FAULTS]]
     if len(ordered) > MOST_FAULTS:
         lines.append(f"… and {len(ordered) - MOST_FAULTS} more")

@@ -27,7 +27,7 @@ def schema_of(kind: Kind) -> dict[str, Any]:
     if kind == "rack":
         from sriovctl.rack import Rack
 
-        made = Rack.model_json_schema(mode="validation")
+        made = _with_ranges(Rack.model_json_schema(mode="validation"))
     elif kind == "host":
         from sriovctl.host import HostState
 
@@ -37,6 +37,29 @@ def schema_of(kind: Kind) -> dict[str, Any]:
 
         made = TypeAdapter(dict[str, Plan]).json_schema(mode="serialization")
     return {"$schema": DIALECT, **made, "title": f"sriovctl {kind}"}
+
+
+_RANGE = r"\[[0-9]+-[0-9]+\]"
+
+
+def _with_ranges(part: Any) -> Any:
+    """The same schema, where a text or a number may have a range in it, as templates do."""
+    if isinstance(part, list):
+        return [_with_ranges(inner) for inner in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("type") == "integer":
+        number = {key: part[key] for key in ("type", "minimum", "maximum") if key in part}
+        others = {key: value for key, value in part.items() if key not in number}
+        return {"anyOf": [number, {"type": "string", "pattern": _RANGE}], **others}
+    widened = {key: _with_ranges(value) for key, value in part.items()}
+    if isinstance(part.get("pattern"), str):
+        widened["pattern"] = f"{part['pattern']}|{_RANGE}"
+    if "patternProperties" in part:
+        widened["patternProperties"] = {
+            f"{pattern}|{_RANGE}": inner for pattern, inner in widened["patternProperties"].items()
+        }
+    return widened
 
 
 def schema(kind: str) -> str:

@@ -91,11 +91,12 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     ),
     "unknown key at the top": (
         HEAD + "vm: {}\n",
-        "6:1: vm: unknown key 'vm' (did you mean 'vms'? allowed: hosts, rack, switches, vms)",
+        "6:1: vm: unknown key 'vm' (did you mean 'vms'? allowed: hosts, largest_template, rack, "
+        "switches, vms)",
     ),
     "unknown key that is like nothing": (
         HEAD + "zzz: {}\n",
-        "6:1: zzz: unknown key 'zzz' (allowed: hosts, rack, switches, vms)",
+        "6:1: zzz: unknown key 'zzz' (allowed: hosts, largest_template, rack, switches, vms)",
     ),
     "missing key": (
         "hosts:\n  s:\n    address: h\n",
