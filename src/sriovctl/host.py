@@ -188,6 +188,22 @@ class Boot(Frozen):
     """Settings and entries of boot loaders, path to text, to the byte; passwords blacked out."""
 
 
+class OtherManager(Frozen):
+    """A file by which something else than sriovctl makes or sets VFs."""
+
+    system: str
+    """``netplan``, ``rc.local``, ``udev``, …"""
+    file: str
+    pfs: tuple[str, ...]
+    """Names of the PFs that it speaks of, by name, address or driver; none: it does not say."""
+    setting: str
+    """The last of the lines that set SR-IOV."""
+
+    def makes_vfs_of(self, pf: str | None) -> bool:
+        """Whether it makes this PF's VFs, or, where a variable of the shell says whose, may."""
+        return pf in self.pfs or (not self.pfs and "$" in self.setting)
+
+
 class System(Frozen):
     """The host's software, as far as it matters here."""
 
@@ -200,9 +216,7 @@ class System(Frozen):
     """Those of ``ip virsh udevadm systemctl modprobe grubby …`` that the host has."""
     libvirt: bool
     """A libvirt daemon listens, or systemd listens for it."""
-    managers: tuple[str, ...] = ()
-    """Files of others that set SR-IOV, with the PFs they name, or the line where they name none:
-    ``netplan /etc/netplan/x.yaml: em1``."""
+    managers: tuple[OtherManager, ...] = ()
 
 
 class HostState(Frozen):

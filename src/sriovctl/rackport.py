@@ -72,6 +72,11 @@ class Port(Written):
     autoprobe: Literal["on", "off"] | None = Field(
         None, description="does the host's network driver take new VFs; off unless a VF wants it"
     )
+    restored_by: Literal["sriovctl", "host"] | None = Field(
+        None,
+        description="who makes the VFs again at boot: sriovctl, if left out, or files that the "
+        "host has already, such as rc.local; sriovctl then writes none",
+    )
     vf: Annotated[dict[VFRange, VFAttributes], WrapValidator(no_twins)] = Field(
         default_factory=dict,
         description="attributes for all, an index (3) or a range (0-3); the narrower wins",
@@ -136,6 +141,7 @@ def pf_want(name: str, port: Port, of_policies: dict[str, Any]) -> PFWant:
         switch=port.switch,
         vfs=port.vfs,
         pool=pool_name(name, port),
+        restored_by_host=port.restored_by == "host",
         autoprobe=on_host if port.autoprobe is None else port.autoprobe == "on",
         vf=vf,
     )

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -236,18 +237,23 @@ def _saved_plans(file: str) -> tuple[planfile.SavedPlan, ...] | None:
 
 
 def init(arguments: argparse.Namespace) -> int:
-    """``sriovctl init``: a first rack file from a host as it is."""
-    from sriovctl.adopt import rack_from
+    """``sriovctl init``: a first rack file from hosts as they are."""
+    from sriovctl.adopt import Found, rack_from
 
-    target = targets.of_host(arguments.host)
-    results = targets.each((target,), _look, ssh_config=arguments.ssh_config, need_root=False)
+    hosts = tuple(targets.of_host(text) for text in arguments.hosts or (None,))
+    twice = [name for name, times in Counter(target.name for target in hosts).items() if times > 1]
+    if twice:
+        raise UsageError(f"{', '.join(twice)}: named twice", "", "name each host once")
+    results = targets.each(hosts, _look, ssh_config=arguments.ssh_config, need_root=False)
     states, code = _successes(results)
-    for state in states.values():
-        away = None if target.is_here or target.name == state.system.hostname else target.name
-        text = rack_from(
-            state, arguments.rack_name, address=away, port=target.port, user=target.user
-        )
-        sys.stdout.write(text)
+    found = []
+    for target in hosts:
+        if target.name in states:
+            state = states[target.name]
+            away = None if target.is_here or target.name == state.system.hostname else target.name
+            found.append(Found(state, away, target.port, target.user))
+    if found:
+        sys.stdout.write(rack_from(found, arguments.rack_name))
     return code
 
 

@@ -44,6 +44,8 @@ class PFWant(Frozen):
     """Name of the libvirt network over it; None for none."""
     autoprobe: bool
     """Whether the host's own network driver takes new VFs."""
+    restored_by_host: bool = False
+    """The host's own files make its VFs again at boot; sriovctl writes none."""
     vf: tuple[VFWant, ...] = ()
     """One for each index that has a wish, ascending."""
 

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from sriovctl.adopt import rack_from
+from sriovctl.adopt import Found, rack_from
 from sriovctl.host import VF, HostState
 from sriovctl.probe import parse, script
 from sriovctl.rackfile import load
@@ -145,7 +145,7 @@ def test_the_three_ways_to_hold_a_vf(rack: Rack, guests: dict[str, VF]) -> None:
 
 def test_init_of_it_loads(rack: Rack, guests: dict[str, VF], tmp_path: Path) -> None:
     file = tmp_path / "rack.yaml"
-    file.write_text(rack_from(look(rack), "room"))
+    file.write_text(rack_from([Found(look(rack))], "room"))
     assert BY_POOL in load(file).vms
 
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sriovctl import chain, rackfile
-from sriovctl.adopt import rack_from
-from sriovctl.host import PF, VF, VM, HostState, Pool, VMNic
+from sriovctl.adopt import Found, rack_from
+from sriovctl.host import PF, VF, VM, HostState, OtherManager, Pool, VMNic
 from sriovctl.plan import Severity
 from tests.unit.probe.test_captures import CAPTURES, state_of
 
@@ -18,7 +18,7 @@ from tests.unit.probe.test_captures import CAPTURES, state_of
 def steps_left(state: HostState, folder: Path) -> list[str]:
     """Titles of what a plan from the adopted file would still do."""
     file = folder / "rack.yaml"
-    file.write_text(rack_from(state, "room"))
+    file.write_text(rack_from([Found(state)], "room"))
     titles = []
     for want in rackfile.wants(file):
         plan = chain.plan(want, state)
@@ -31,7 +31,7 @@ def steps_left(state: HostState, folder: Path) -> list[str]:
 @pytest.mark.parametrize("name", CAPTURES)
 def test_every_capture_gives_a_file_that_loads(name: str, tmp_path: Path) -> None:
     file = tmp_path / "rack.yaml"
-    file.write_text(rack_from(state_of(name), "room"))
+    file.write_text(rack_from([Found(state_of(name))], "room"))
     rackfile.load(file)
 
 
@@ -45,12 +45,66 @@ def test_the_guides_server_as_it_is(tmp_path: Path) -> None:
     ]
 
 
+def by_hand(file: str = "/etc/rc.local", *pfs: str) -> OtherManager:
+    return OtherManager(system="rc.local", file=file, pfs=pfs, setting="echo 7 >sriov_numvfs")
+
+
+def test_what_the_hosts_own_files_bring_back_is_left_to_them(tmp_path: Path) -> None:
+    state = state_of("server-2-guests")
+    system = state.system.model_copy(update={"managers": (by_hand("/etc/rc.local", "em1", "em2"),)})
+    state = state.model_copy(update={"system": system})
+    assert steps_left(state, tmp_path) == [
+        "pool em1-vfs: start at boot",
+        "pool em2-vfs: start at boot",
+    ]
+    assert "restored_by: host  # by /etc/rc.local" in (tmp_path / "rack.yaml").read_text()
+
+
+def test_one_port_of_two_is_brought_back_by_somebody_else(tmp_path: Path) -> None:
+    state = state_of("server-2-guests")
+    system = state.system.model_copy(update={"managers": (by_hand("/etc/rc.local", "em1"),)})
+    state = state.model_copy(update={"system": system})
+    assert "VFs come back at boot and with their driver" in steps_left(state, tmp_path)
+    (want,) = rackfile.wants(tmp_path / "rack.yaml")
+    files = [step.do for step in chain.plan(want, state).steps if "come back at boot" in step.title]
+    addresses = {pf.name: pf.pci for pf in state.pfs}
+    assert addresses["em2"] in files[0]
+    assert f"Wants=sriovctl-pf@{addresses['em1']}" not in files[0]
+
+
+def test_nobody_who_brings_vfs_back_is_said_by_check(tmp_path: Path) -> None:
+    state = state_of("server-2-guests")
+    system = state.system.model_copy(update={"managers": (by_hand("/etc/rc.local", "em1", "em2"),)})
+    file = tmp_path / "rack.yaml"
+    file.write_text(rack_from([Found(state.model_copy(update={"system": system}))], "room"))
+    (want,) = rackfile.wants(file)
+    found = [f.found for f in chain.plan(want, state).findings if f.severity is Severity.WARNING]
+    assert sum("makes those of em1 at boot" in text for text in found) == 1
+    assert sum("makes those of em2 at boot" in text for text in found) == 1
+
+
+def test_several_hosts_make_one_file(tmp_path: Path) -> None:
+    state = state_of("server-2-guests")
+    other = state.system.model_copy(update={"hostname": "server-3"})
+    file = tmp_path / "rack.yaml"
+    for second, names in (
+        (state.model_copy(update={"system": other, "vms": ()}), {"server-2", "server-3"}),
+        (state, {"server-2", "server-2-2"}),
+    ):
+        text = rack_from([Found(state), Found(second, address="10.0.0.3")], "room")
+        file.write_text(text)
+        rack = rackfile.load(file)
+        assert set(rack.hosts) == names
+        assert {rack.host_of(vm) for vm in rack.vms} == {"server-2"}
+    assert "a VM of another host has its name" in text
+
+
 def test_a_host_without_vfs_has_nothing_to_do(tmp_path: Path) -> None:
     assert steps_left(state_of("server-2-before"), tmp_path) == []
 
 
 def test_what_has_no_words_is_said(tmp_path: Path) -> None:
-    text = rack_from(state_of("server-2-guests"), "room")
+    text = rack_from([Found(state_of("server-2-guests"))], "room")
     assert "# VM plain has em2 VF 6 as <hostdev>: that stays as it is." in text
     assert "has em1 VF 5 as <interface type='hostdev'>" in text
     assert "    - mac:\n        em1: 52:54:00:08:02:02\n        em2: 52:54:00:08:02:03\n" in text
@@ -62,7 +116,7 @@ def test_a_pair_with_one_address_is_one_pair(tmp_path: Path) -> None:
     shared = tuple(nic.model_copy(update={"mac": "02:00:00:00:00:07"}) for nic in ours.nics)
     vm = ours.model_copy(update={"nics": shared, "running": False, "live_nics": ()})
     file = tmp_path / "rack.yaml"
-    file.write_text(rack_from(state.model_copy(update={"vms": (vm,)}), "room"))
+    file.write_text(rack_from([Found(state.model_copy(update={"vms": (vm,)}))], "room"))
     rack = rackfile.load(file)
     assert rack.policy_of(vm.name, 0) == "shared"
     (want,) = rackfile.wants(file)

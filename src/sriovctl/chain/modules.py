@@ -1,7 +1,7 @@
 """VFIO's modules, through which VMs are given their VFs.
 
 libvirt loads them when it first needs them. Loaded by us, a kernel that has none is found before a
-VM is in need of it.
+VM is in need of it. Where the host's own files make all of its VFs at boot, that is left to them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ TEXTS: Final = {
 
 def steps(want: HostWant, have: HostState) -> list[Step]:
     """What must be loaded now, and at boot; and what must be no more, when no VM is to have VFs."""
-    to_vms = any(vm.nics for vm in want.vms)
+    ours = any(pf.vfs and not pf.restored_by_host for pf in want.pfs)
+    to_vms = ours and any(vm.nics for vm in want.vms)
     vfio = to_vms and version(have.kernel.release) >= VFIO_SINCE
     old_red_hat = have.system.init != "systemd" and "release 6" in have.system.os
     mine = SYSCONFIG_MODULES if old_red_hat else MODULES_LOAD

@@ -46,7 +46,7 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
         setting += _driver_steps(pf_want, pf, holders)
         if pf_want.vfs != pf.numvfs:
             blipped.append(pf)
-        if pf_want.vfs:
+        if pf_want.vfs and not pf_want.restored_by_host:
             ports.append(_port(pf_want, pf))
     # new VFs cost a port its link for a moment: what needs no link is done while it comes back
     result.build += making
@@ -153,19 +153,32 @@ def _remarks(want: PFWant, pf: PF, have: HostState) -> list[Finding]:
                 mend="put the card into a slot at the processor, or switch ACS on in firmware",
             )
         )
-    for manager in have.system.managers:
-        file, _, ports = manager.partition(": ")
-        if pf.name is not None and pf.name in ports.split():
+    others = [m for m in have.system.managers if m.makes_vfs_of(pf.name)]
+    for manager in () if want.restored_by_host else others:
+        if manager.pfs:
             remarks.append(
                 Finding(
                     severity=Severity.WARNING,
                     link="nics",
-                    about=pf.name,
-                    found=f"{file} sets VFs of {pf.name} too",
+                    about=_name(want, pf),
+                    found=f"{manager.system} {manager.file} sets VFs of {pf.name} too",
                     means="two managers of one PF fight; that one does not look who uses a VF",
-                    mend=f"take the SR-IOV lines out of {file.partition(' ')[2] or file}",
+                    mend=f"take the SR-IOV lines out of {manager.file}, or leave its VFs at boot "
+                    f"to it: restored_by: host for {want.name} in the rack file",
                 )
             )
+    if want.vfs and want.restored_by_host and not others:
+        remarks.append(
+            Finding(
+                severity=Severity.WARNING,
+                link="nics",
+                about=_name(want, pf),
+                found=f"no file that is known to make VFs makes those of {_name(want, pf)} at boot",
+                means="the kernel forgets VFs at each boot",
+                mend=f"take restored_by: host of {want.name} out of the rack file, and sriovctl "
+                "brings them back",
+            )
+        )
     return remarks
 
 

@@ -111,6 +111,11 @@ def steps(want: HostWant, have: HostState, ports: list[Port]) -> list[Step]:
     ]
 
 
+def restores(have: HostState, pci: str) -> bool:
+    """Whether files of ours make the VFs of the PF at this address again."""
+    return f"\n{pci})\n" in have.files.get(SCRIPT, "")
+
+
 def _file_command(path: str, text: str | None) -> str:
     return command("remove_file", path) if text is None else command("write_file", path, text)
 

@@ -64,11 +64,17 @@ def _plan(commands: Commands[argparse.ArgumentParser]) -> None:
 def _init(commands: Commands[argparse.ArgumentParser]) -> None:
     init = commands.add_parser(
         "init",
-        help="a first rack file, from a host as it is",
-        description="Prints a rack file that says what that host has now: ports, VFs, pools and "
-        "VMs. What a rack file cannot say is told in its comments.",
+        help="a first rack file, from hosts as they are",
+        description="Prints a rack file that says what hosts have now: ports, VFs, pools and VMs, "
+        "and who makes the VFs again at boot. What a rack file cannot say is told in its comments.",
     )
-    init.add_argument("host", nargs="?", help="user@host[:port]; this machine if left out")
+    init.add_argument(
+        "--from",
+        dest="hosts",
+        nargs="+",
+        metavar="HOST",
+        help="user@host[:port]; this machine if left out",
+    )
     init.add_argument("--rack-name", default="rack", metavar="NAME", help="(default: rack)")
     init.set_defaults(run=verb("init"))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from sriovctl.host import PF, Kernel, KernelEntry, Process, System, VfioUser
+from sriovctl.host import PF, Kernel, KernelEntry, OtherManager, Process, System, VfioUser
 from sriovctl.probe.cards import UPPER_LINE
 from sriovctl.probe.sections import Sections
 
@@ -43,11 +44,11 @@ def read_system(sections: Sections, pfs: tuple[PF, ...]) -> System:
         root=facts.get("root") == ["1"],
         tools=tuple(facts.get("tool", [])),
         libvirt="libvirt" in facts,
-        managers=_managers(etc, pfs),
+        managers=(*_managers(etc, pfs), *_on_kernel_line(facts, pfs)),
     )
 
 
-def _managers(etc: dict[str, list[str]], pfs: tuple[PF, ...]) -> tuple[str, ...]:
+def _managers(etc: dict[str, list[str]], pfs: tuple[PF, ...]) -> tuple[OtherManager, ...]:
     found = []
     for path, lines in etc.items():
         manager = next((name for name, folder in MANAGERS if path.startswith(folder)), None)
@@ -57,8 +58,19 @@ def _managers(etc: dict[str, list[str]], pfs: tuple[PF, ...]) -> tuple[str, ...]
         setting = [line.strip() for line in said if FOREIGN_SRIOV.search(line)]
         if setting:
             ports = _ports_in("\n".join([path, *said]), pfs)
-            found.append(f"{manager} {path}: {' '.join(ports) or setting[-1]}")
+            found.append(
+                OtherManager(system=manager, file=path, pfs=tuple(ports), setting=setting[-1])
+            )
     return tuple(found)
+
+
+def _on_kernel_line(facts: Mapping[str, list[str]], pfs: tuple[PF, ...]) -> Iterator[OtherManager]:
+    """``igb.max_vfs=7`` as a kernel argument."""
+    for word in facts.get("cmdline", [""])[0].split():
+        module, _, option = word.partition(".")
+        if option.startswith("max_vfs="):
+            named = tuple(pf.name for pf in pfs if pf.driver == module and pf.name is not None)
+            yield OtherManager(system="kernel line", file="/proc/cmdline", pfs=named, setting=word)
 
 
 def _ports_in(text: str, pfs: tuple[PF, ...]) -> list[str]:
@@ -71,7 +83,12 @@ def _ports_in(text: str, pfs: tuple[PF, ...]) -> list[str]:
         pf.name
         for pf in pfs
         if pf.name is not None
-        and (pf.name in words or pf.driver in words or (pf.mac is not None and pf.mac in lowered))
+        and (
+            pf.name in words
+            or pf.driver in words
+            or pf.pci in lowered
+            or (pf.mac is not None and pf.mac in lowered)
+        )
     ]
 
 

@@ -89,7 +89,8 @@ grep -asH -e '^PRETTY_NAME=' \
   -e '^[[:space:]]*linux' -e '^[[:space:]]*kernel[[:space:]]' -e '^options[[:space:]]' \
   -e '[sS][rR]-*[iI][oO][vV]' -e 'max_vfs' -e 'virtual-function-count' \
   -e '^ *[^ #:]*: *$' -e '^interface-name=' -e '^mac-address=' -e '^OriginalName=' \
-  -e '^PermanentMACAddress=' -e '^MACAddress=' -e '^Name=' -e '^DEVICE=' -e '^HWADDR=' \
+  -e '^Driver=' -e '^Path=' \
+  -e '^ *macaddress:' -e '^ *driver:' -e '^ *name:' -e '^PermanentMACAddress=' -e '^MACAddress=' -e '^Name=' -e '^DEVICE=' -e '^HWADDR=' \
   /etc/os-release /proc/modules /proc/net/bonding/* \
   /etc/default/grub /etc/default/grub.d/*.cfg \
   /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/efi/EFI/*/grub.cfg /boot/grub2/grubenv \

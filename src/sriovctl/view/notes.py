@@ -188,14 +188,14 @@ def _groups(state: HostState) -> Iterator[Finding]:
 
 def _others(state: HostState) -> Iterator[Finding]:
     for manager in state.system.managers:
-        who, _, what = manager.partition(" ")
+        named = ", ".join(manager.pfs) or manager.setting
         yield Finding(
             severity=Severity.WARNING,
             link="nics",
-            about=who,
-            found=f"sets SR-IOV too: {what}",
+            about=manager.system,
+            found=f"sets SR-IOV too: {manager.file}: {named}",
             means="two that set VF counts take each other's VFs away, running VMs' among them",
-            mend="take the line out, or leave the PF out of the rack file",
+            mend="take the line out, or write restored_by: host for the PF in the rack file",
         )
     if state.pfs and "ip" not in state.system.tools:
         yield Finding(

@@ -171,12 +171,18 @@ def test_other_managers_are_named_with_their_ports(tree: Tree) -> None:
     tree.write("/etc/modprobe.d/igb.conf", "# options igb max_vfs=3\noptions igb max_vfs=7\n")
     tree.write("/etc/rc.local", "echo 7 > /sys/class/net/eth9/device/sriov_numvfs\n")
     tree.write("/etc/systemd/system/sriovctl.service", "ExecStart=x sriov_numvfs\n")
-    state, _ = tree.look()
-    assert state.system.managers == (
-        "netplan /etc/netplan/50.yaml: em1",
-        "rc.local /etc/rc.local: echo 7 > /sys/class/net/eth9/device/sriov_numvfs",
-        "modprobe /etc/modprobe.d/igb.conf: em1",
-    )
+    tree.write("/etc/rc.d/rc.local", "echo 7 >/sys/bus/pci/devices/0000:01:00.0/sriov_numvfs\n")
+    managers = {m.file: (m.system, m.pfs, m.setting) for m in tree.look()[0].system.managers}
+    assert managers == {
+        "/etc/netplan/50.yaml": ("netplan", ("em1",), "virtual-function-count: 7"),
+        "/etc/rc.local": ("rc.local", (), "echo 7 > /sys/class/net/eth9/device/sriov_numvfs"),
+        "/etc/modprobe.d/igb.conf": ("modprobe", ("em1",), "options igb max_vfs=7"),
+        "/etc/rc.d/rc.local": (
+            "rc.local",
+            ("em1",),
+            "echo 7 >/sys/bus/pci/devices/0000:01:00.0/sriov_numvfs",
+        ),
+    }
 
 
 def test_own_files_keep_their_text(tree: Tree) -> None:
