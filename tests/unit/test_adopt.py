@@ -85,11 +85,13 @@ def test_nobody_who_brings_vfs_back_is_said_by_check(tmp_path: Path) -> None:
 
 def test_several_hosts_make_one_file(tmp_path: Path) -> None:
     state = state_of("server-2-guests")
-    other = state.system.model_copy(update={"hostname": "server-3"})
+    ports = tuple(pf.model_copy(update={"mac": None}) for pf in state.pfs)
+    same_name = state.model_copy(update={"pfs": ports})
+    system = state.system.model_copy(update={"hostname": "server-3"})
     file = tmp_path / "rack.yaml"
     for second, names in (
-        (state.model_copy(update={"system": other, "vms": ()}), {"server-2", "server-3"}),
-        (state, {"server-2", "server-2-2"}),
+        (same_name.model_copy(update={"system": system, "vms": ()}), {"server-2", "server-3"}),
+        (same_name, {"server-2", "server-2-2"}),
     ):
         text = rack_from([Found(state), Found(second, address="10.0.0.3")], "room")
         file.write_text(text)

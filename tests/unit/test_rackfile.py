@@ -87,7 +87,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "unknown key, a slip of the pen": (
         "hosts:\n  s:\n    pfs:\n      em1: {vfs: 7, autoprob: on}\n",
         "4:21: hosts.s.pfs.em1.autoprob: unknown key 'autoprob' (did you mean 'autoprobe'? "
-        "allowed: autoprobe, mac, pci, pool, switch, vf, vfs)",
+        "allowed: autoprobe, mac, pci, pool, restored_by, switch, vf, vfs)",
     ),
     "unknown key at the top": (
         HEAD + "vm: {}\n",
@@ -130,7 +130,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "too large, by the short form": (
         "hosts:\n  s:\n    pfs:\n      em1: 70000\n",
         "4:12: hosts.s.pfs.em1: 70000 (expected a whole number from 0 to 65535, or a mapping with "
-        "keys of vfs, pci, mac, switch, pool, autoprobe, vf)",
+        "keys of vfs, pci, mac, switch, pool, autoprobe, restored_by, vf)",
     ),
     "true for a number": (
         "hosts:\n  s:\n    pfs:\n      em1: {vfs: true}\n",
