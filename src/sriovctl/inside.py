@@ -1,0 +1,315 @@
+"""What is inside running VMs, by their QEMU guest agents: their bonds as their kernels have them.
+
+No part of the probe: it costs a round trip of its own, and a VM may have no agent or a silent one.
+All that a guest says is hostile: it is cut on the host, and here it is facts or it is nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Literal
+
+from sriovctl.names import MAC_ADDRESS
+from sriovctl.plan import Frozen
+from sriovctl.reach import Reach
+from sriovctl.shell import command
+
+TIMEOUT_S = 10.0
+"""Seconds that a VM gets for its answer; libvirt gives an agent five to say that it is there."""
+GRACE_S = 30.0
+"""Seconds beyond that for the host's own part: to be reached, and to start virsh for all VMs."""
+
+LONGEST_WORD = 300
+"""Characters of what libvirt said that are passed on."""
+
+
+class InsideLeg(Frozen):
+    """A card in a guest's bond."""
+
+    name: str
+    mac: str
+    """The present one, lower case; the bond's with ``fail_over_mac=none``."""
+    permanent_mac: str
+    """Its own: that which the host gave the VF."""
+    up: bool
+    """As the bond sees it, by the link or by ARP."""
+
+
+class InsideBond(Frozen):
+    """A bond in a guest, with the kernel's values. Times in ms, 0 for off."""
+
+    name: str
+    mode: str
+    """``active-backup``."""
+    fail_over_mac: Literal["none", "active", "follow"]
+    active: str | None
+    """Name of the leg that carries; None where none does, and in modes that have no such one."""
+    miimon_ms: int
+    updelay_ms: int
+    downdelay_ms: int
+    arp_interval_ms: int
+    arp_ip_targets: tuple[str, ...] = ()
+    num_grat_arp: int
+    primary: str | None
+    mac: str
+    legs: tuple[InsideLeg, ...] = ()
+
+
+class Inside(Frozen):
+    """One look into a running VM."""
+
+    vm: str
+    """As it was asked for: a name or a UUID."""
+    bonds: tuple[InsideBond, ...] = ()
+    why_not: str = ""
+    """Why nothing is known; empty where it is known."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command inside a VM printed, or why there is no answer."""
+
+    text: str = ""
+    status: int = 0
+    why_not: str = ""
+
+
+def look(
+    reach: Reach, vms: Iterable[str], *, timeout_s: float = TIMEOUT_S, wait_s: float = 0
+) -> dict[str, Inside]:
+    """Look into VMs of a host, all at once, in one round trip.
+
+    :param vms: UUIDs, or names where nothing else is known
+    :param timeout_s: seconds that each gets to answer
+    :param wait_s: seconds before that for an agent that is not there yet, of a VM that boots
+    :returns: an entry for each, by what was asked for
+    :raises UnreachableError: the host cannot be reached, or has given no answer in all that time
+    """
+    answers = ask(reach, dict.fromkeys(vms, LOOK), timeout_s=timeout_s, wait_s=wait_s)
+    return {vm: read(vm, answer) for vm, answer in answers.items()}
+
+
+def ask(
+    reach: Reach, scripts: Mapping[str, str], *, timeout_s: float = TIMEOUT_S, wait_s: float = 0
+) -> dict[str, Answer]:
+    """Have the ``sh`` of each VM run a script, all at once, in one round trip.
+
+    :param scripts: by VM; no input; ends within moments
+    :param timeout_s: see :func:`look`
+    :param wait_s: see :func:`look`
+    :raises UnreachableError: see :func:`look`
+    """
+    if not scripts:
+        return {}
+    words = [word for vm, script in scripts.items() for word in (vm, order(script))]
+    output = reach.run(
+        "\n".join(
+            (
+                files("sriovctl").joinpath("agent.sh").read_text("utf-8"),
+                files("sriovctl").joinpath("inside.sh").read_text("utf-8"),
+                command("all_inside", round(timeout_s), round(wait_s), *words) + "\n",
+            )
+        ),
+        timeout_s=timeout_s + wait_s + GRACE_S,
+    )
+    found: dict[str, tuple[int, str]] = {}
+    for line in output.stdout.split("\n"):
+        number, _, rest = line.partition("\t")
+        status, tab, text = rest.partition("\t")
+        if tab and number.isdecimal() and status.isdecimal():
+            found[number] = int(status), text
+    said = output.stderr.strip()[-LONGEST_WORD:]
+    nothing = (1, said or "the host gave no answer")
+    return {
+        vm: read_answer(*found.get(str(number), nothing), timeout_s)
+        for number, vm in enumerate(scripts, 1)
+    }
+
+
+def order(script: str) -> str:
+    """The agent's order for a script, as JSON: ``guest-exec`` of QEMU 2.5 and later. Pure."""
+    arguments = {"path": "/bin/sh", "arg": ["-c", script], "capture-output": True}
+    return json.dumps({"execute": "guest-exec", "arguments": arguments})
+
+
+SILENT = (124, 137, 143)
+"""Exit status of agent.sh, and of timeout as coreutils and busybox have it."""
+TOO_LONG = 153
+"""By SIGXFSZ."""
+
+_WHY_NOT = (
+    ("not configured", "its definition has no channel org.qemu.guest_agent.0"),
+    ("not connected", "no guest agent runs in it"),
+    ("not running", "it does not run"),
+    ("has been disabled", "its guest agent is forbidden to run commands (guest-exec)"),
+    ("is disabled", "its guest agent is forbidden to run commands (guest-exec)"),
+    ("has not been found", "its guest agent is too old to run commands (guest-exec)"),
+    ("didn't respond", "its guest agent does not answer"),
+    ("not available", "its guest agent does not answer"),
+)
+"""libvirt's words (qemu_domain.c, qemu_agent.c) and the agent's own (qapi/qmp-dispatch.c)."""
+
+
+def read_answer(status: int, text: str, timeout_s: float) -> Answer:
+    """What the host printed for one VM. Pure.
+
+    :param status: of agent.sh's ``agent_exec``
+    :param text: ``guest-exec-status``'s answer, or what virsh said
+    """
+    if status in SILENT:
+        return Answer(why_not=f"its guest agent does not answer within {timeout_s:g} s")
+    if status == TOO_LONG:
+        return Answer(why_not="its guest agent's answer is too long to be one")
+    if status != 0:
+        known = next((why for words, why in _WHY_NOT if words in text), None)
+        said = " ".join(text.split()).removeprefix("error: ")[:LONGEST_WORD]
+        return Answer(why_not=known or f"libvirt: {said or f'exit status {status}'}")
+    try:
+        facts = json.loads(text)["return"]
+        # a Windows guest, or one without /bin/sh, ends in a code of its own
+        return Answer(
+            text=base64.b64decode(facts.get("out-data", ""), validate=True).decode(
+                errors="replace"
+            ),
+            status=int(facts.get("exitcode", 128 + int(facts.get("signal", 0)))),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return Answer(why_not=_UNREADABLE)
+
+
+_UNREADABLE = "what its guest agent answered cannot be read"
+
+_SETTINGS = (
+    "mode fail_over_mac active_slave primary miimon updelay downdelay arp_interval arp_ip_target "
+    "num_grat_arp"
+)
+LOOK = f"""cd /sys/class/net || exit
+for bond in */bonding; do
+    [ -d "$bond" ] || continue
+    name=${{bond%/bonding}}
+    echo "bond $name"
+    for word in {_SETTINGS}; do
+        read -r value <"$bond/$word" || value=
+        echo "set $word $value"
+    done
+    cat "/proc/net/bonding/$name"
+    read -r legs <"$bond/slaves" || legs=
+    for device in "$name" $legs; do
+        read -r value <"$device/address" && echo "mac $device $value"
+    done
+done 2>/dev/null | head -c 60000
+"""
+"""Runs in the guest. The legs' permanent addresses are in /proc; sysfs has them from 3.13 on."""
+
+
+def read(vm: str, answer: Answer) -> Inside:
+    """The facts of what :data:`LOOK` printed in a VM. Pure.
+
+    :param vm: as it was asked for
+    """
+    if answer.why_not:
+        return Inside(vm=vm, why_not=answer.why_not)
+    if answer.status:
+        return Inside(vm=vm, why_not=f"in it, /bin/sh ends with exit status {answer.status}")
+    try:
+        return Inside(vm=vm, bonds=tuple(_bonds(answer.text)))
+    except (ValueError, LookupError):
+        return Inside(vm=vm, why_not=_UNREADABLE)
+
+
+def _bonds(text: str) -> Iterator[InsideBond]:
+    bonds: list[list[str]] = []
+    for line in text.splitlines():
+        if line.startswith("bond "):
+            bonds.append([])
+        if bonds:
+            bonds[-1].append(line)
+    return (_bond(lines) for lines in bonds)
+
+
+def _bond(lines: list[str]) -> InsideBond:
+    name = _interface(lines[0].partition(" ")[2])
+    settings: dict[str, str] = {}
+    macs: dict[str, str] = {}
+    legs: dict[str, dict[str, str]] = {}
+    for line in lines[1:]:
+        match line.split(maxsplit=2):
+            case ["set", word, *value]:
+                settings[word] = "".join(value)
+            case ["mac", device, mac]:
+                macs[device] = _mac(mac)
+            case ["Slave", "Interface:", leg]:
+                legs[_interface(leg)] = {}
+            case _ if legs:
+                word, _, rest = line.partition(": ")
+                next(reversed(legs.values()))[word] = rest
+    return InsideBond(
+        name=name,
+        mode=_word(settings["mode"]),
+        fail_over_mac=_POLICIES[_word(settings["fail_over_mac"])],
+        active=_leg_or_none(settings["active_slave"]),
+        miimon_ms=_number(settings["miimon"]),
+        updelay_ms=_number(settings["updelay"]),
+        downdelay_ms=_number(settings["downdelay"]),
+        arp_interval_ms=_number(settings["arp_interval"]),
+        arp_ip_targets=tuple(
+            str(ipaddress.IPv4Address(target)) for target in settings["arp_ip_target"].split()
+        ),
+        num_grat_arp=_number(settings["num_grat_arp"]),
+        primary=_leg_or_none(settings["primary"]),
+        mac=macs[name],
+        legs=tuple(
+            InsideLeg(
+                name=leg,
+                mac=macs[leg],
+                permanent_mac=_mac(facts["Permanent HW addr"]),
+                up=facts["MII Status"] == "up",
+            )
+            for leg, facts in legs.items()
+        ),
+    )
+
+
+_POLICIES: dict[str, Literal["none", "active", "follow"]] = {
+    "none": "none",
+    "active": "active",
+    "follow": "follow",
+}
+
+
+def _interface(text: str) -> str:
+    # what the kernel takes as a name (net/core/dev.c, dev_valid_name), and can be shown
+    if not (re.fullmatch(r"[^/:\s]{1,15}", text) and text.isprintable()):
+        raise ValueError(text)
+    return text
+
+
+def _leg_or_none(text: str) -> str | None:
+    return _interface(text) if text else None
+
+
+def _word(text: str) -> str:
+    # sysfs has the number beside the word, as in "active-backup 1"
+    found = re.fullmatch(r"([0-9a-z.-]{1,20}) \d{1,3}", text, re.ASCII)
+    if found is None:
+        raise ValueError(text)
+    return found[1]
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"\d{1,10}", text, re.ASCII):
+        raise ValueError(text)
+    return int(text)
+
+
+def _mac(text: str) -> str:
+    mac = text.strip().lower()
+    if not MAC_ADDRESS.fullmatch(mac):
+        raise ValueError(text)
+    return mac
