@@ -70,6 +70,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     mend.add_argument("what", nargs="?")
     mend.add_argument("port", nargs="?")
 
+    guard = command(
+        "spoofguard", _spoofguard, "switches drop forged source addresses, as a real card would"
+    )
+    guard.add_argument("server")
+    guard.add_argument(
+        "order", nargs="?", choices=("on", "off"), help="left out: how many frames were dropped"
+    )
+
     power = command("power", _power, "a server's power button")
     power.add_argument("server")
     power.add_argument("order", choices=("on", "off", "reset"))
@@ -201,6 +209,29 @@ def _mend(arguments: argparse.Namespace) -> int:
     what = cables.target(lab, arguments.what, arguments.port) if arguments.what else None
     lab = cables.mend(lab.name, what)
     _write(f"cut: {', '.join(lab.cuts) or 'nothing'}")
+    return 0
+
+
+def _spoofguard(arguments: argparse.Namespace) -> int:
+    from sriovctl.lab import spoofguard
+
+    lab = _load(arguments)
+    server = lab.server(arguments.server)
+    if arguments.order == "off":
+        spoofguard.set_off(lab, server)
+    if arguments.order == "on":
+        _write(
+            "The emulated cards do not enforce spoofchk. The lab's switch ports do it instead, by\n"
+            f"the addresses that {server.name} has now:"
+        )
+        for guard in spoofguard.set_on(lab, server):
+            _write(f"  {guard.port}  {guard.told}")
+        return 0
+    counts = spoofguard.dropped(lab, server)
+    for port in server.ports:
+        count = counts.get(port.name)
+        told = "not guarded" if count is None else f"guarded, {count} frames dropped"
+        _write(f"  {port.name}  {told}")
     return 0
 
 

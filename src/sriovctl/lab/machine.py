@@ -272,6 +272,11 @@ class Monitor:
             raise SriovctlError(f"QEMU refuses {name}: {message['error'].get('desc')}")
         return message.get("return")
 
+    def word(self, address: int) -> int:
+        """32 bits at a physical address of the machine, registers of its cards included."""
+        said = self.command("human-monitor-command", **{"command-line": f"xp /1xw {address:#x}"})
+        return int(str(said).split()[-1], 16)
+
     def set_link(self, port: str, up: bool) -> None:
         """The card's end of a cable."""
         self.command("set_link", name=port, up=up)
