@@ -81,12 +81,14 @@ def run_each(
     *,
     ssh_config: str | None = None,
     patience: Patience | None = None,
+    host_s: float | None = None,
     at_once: int = 100,
 ) -> dict[str, T | SriovctlError]:
     """Do a piece of work on each host, on all of them at the same time.
 
     :param work: given a host's reach; one host's error does not disturb another
     :param ssh_config: file in place of ``~/.ssh/config``
+    :param host_s: seconds after which a host is given up, whatever it does; None: never
     :param at_once: connections open at any time
     :returns: by host's name, in the order of ``hosts``, what the work gave or the error it raised
     :raises UsageError: there is no such ssh configuration file
@@ -97,10 +99,20 @@ def run_each(
     reaches = _reaches(hosts, ssh_config, patience)
 
     def one(reach: SSHReach) -> T | SriovctlError:
+        limit = gevent.Timeout(host_s)
         try:
-            return work(reach)
+            with limit:
+                return work(reach)
         except SriovctlError as error:
             return error
+        except gevent.Timeout as timeout:
+            if timeout is not limit:
+                raise
+            return OverdueError(
+                f"{reach.name}: not done after {host_s:g} s",
+                "what was begun on it goes on by itself: it is changed in the end, or as it was",
+                "run this again later: it goes on from what is",
+            )
         finally:
             reach.close()
 

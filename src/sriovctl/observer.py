@@ -7,6 +7,9 @@ from typing import Protocol
 from sriovctl.plan import Plan, Stage
 from sriovctl.transaction import Event
 
+WAITING = "waits for its wave"
+"""What a host does that was looked at, and whose turn it is not yet."""
+
 
 class Observer(Protocol):
     """Is told what happens on hosts, as it happens. It draws or counts; it decides nothing."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sriovctl.errors import BlockedError, DiffersError
 from sriovctl.plan import Impact, Plan, Severity, Step
+from sriovctl.wanted import HostWant
 
 RESTARTS = frozenset({Impact.REBOOT, Impact.POWER_CYCLE})
 
@@ -19,6 +20,27 @@ class Leave:
     force_off_s: float | None = None
     """Seconds that a host gets to shut down for a power cycle before its power is cut; None: it is
     never cut."""
+    unnoticed: bool = False
+    """Only what has no impact at all, not even a blip."""
+
+    def of(self, want: HostWant) -> Leave:
+        """The same for one host: the rack file can allow restarts too."""
+        return replace(self, impacts=self.impacts | RESTARTS) if want.reboot else self
+
+    def check(self, plan: Plan) -> None:
+        """Refuse a plan that goes beyond it.
+
+        :raises BlockedError: something in use stands in the way, or an impact was not asked for
+        :raises DiffersError: something cannot be as wanted
+        """
+        check_permitted(plan, self.impacts)
+        noticed = [step for step in plan.steps if step.impact is not Impact.NONE]
+        if self.unnoticed and noticed:
+            raise BlockedError(
+                "\n".join(f"{plan.host}: {s.title} is a {s.impact.value}" for s in noticed),
+                "this run does only what nobody notices; nothing was changed",
+                "at a good time: sriovctl apply, without --unnoticed",
+            )
 
 
 def check_permitted(plan: Plan, allow: frozenset[Impact]) -> None:

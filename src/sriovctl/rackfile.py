@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from sriovctl.contradictions import contradictions
 from sriovctl.domainfile import faults_of_domain
-from sriovctl.errors import RackError, UsageError
-from sriovctl.explain import explain, nearest, quoted, spoken
+from sriovctl.errors import RackError
+from sriovctl.explain import explain, quoted, spoken
 from sriovctl.names import same_name
 from sriovctl.rack import Host, Rack
 from sriovctl.rackport import pool_name
 from sriovctl.racktemplate import expand
+from sriovctl.selection import chosen
 from sriovctl.wanted import HostWant
 from sriovctl.yamltree import Fault, Mark, Place, Tree, mark_at, parse
 
@@ -49,27 +50,33 @@ def load(path: Path) -> Rack:
     return rack
 
 
-def wants(path: Path, hosts: Iterable[str] | None = None) -> tuple[HostWant, ...]:
+def wants(path: Path, limit: Iterable[str] | None = None) -> tuple[HostWant, ...]:
     """What a rack file wants of its hosts; see :func:`hosts_of`."""
-    return tuple(want for want, _ in hosts_of(path, hosts))
+    return tuple(want for want, _ in hosts_of(path, limit))
 
 
-def hosts_of(path: Path, hosts: Iterable[str] | None = None) -> tuple[tuple[HostWant, Host], ...]:
+def hosts_of(
+    path: Path,
+    limit: Iterable[str] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[tuple[HostWant, Host], ...]:
     """What a rack file wants of its hosts, and how each is reached, in the order asked for.
 
-    :param hosts: names as in the file; None for all, in the file's order
+    :param limit: names, groups or patterns, see :func:`sriovctl.selection.chosen`; None: all, in
+        the file's order
+    :param groups: hosts by group, beside the file's own groups
     :raises RackError: as :func:`load`
-    :raises UsageError: for a host that the file does not have
+    :raises UsageError: for what means no host of the file
     """
     rack = load(path)
-    names = list(rack.hosts) if hosts is None else list(dict.fromkeys(hosts))
-    for name in names:
-        if name not in rack.hosts:
-            raise UsageError(
-                f"no host {name!r} in {path}",
-                f"{nearest(name, rack.hosts)}it has: {', '.join(rack.hosts)}",
-                f"name one of these, or add {name!r} under hosts",
-            )
+    members: dict[str, list[str]] = {
+        group: [name for name in names if name in rack.hosts]
+        for group, names in (groups or {}).items()
+    }
+    for name, host in rack.hosts.items():
+        for group in host.groups:
+            members.setdefault(group, []).append(name)
+    names = chosen(limit, list(rack.hosts), members, str(path))
     try:
         return tuple((rack.want(name, path.parent), rack.hosts[name]) for name in names)
     except OSError as error:

@@ -18,7 +18,7 @@ from sriovctl.errors import (
 from sriovctl.firmware import FirmwareState
 from sriovctl.host import HostState
 from sriovctl.observer import Observer
-from sriovctl.permission import RESTARTS, Leave, check_expected, check_permitted
+from sriovctl.permission import RESTARTS, Leave, check_expected
 from sriovctl.plan import Finding, Impact, Plan, Severity, Stage
 from sriovctl.reach import Reach
 from sriovctl.stagerun import Timeouts, run_stage
@@ -114,6 +114,15 @@ def plan_of(
     return plan.model_copy(update={"findings": (*firmware.findings, *plan.findings)})
 
 
+def plan_now(reach: Reach, want: HostWant) -> Plan:
+    """One look at a host and its BMC, and the plan from that.
+
+    :raises SriovctlError: one of them cannot be asked
+    """
+    have = look(reach)
+    return plan_of(want, have, look_at_firmware(want, have))
+
+
 def apply(
     reach: Reach,
     want: HostWant,
@@ -124,6 +133,7 @@ def apply(
     timeouts: Timeouts | None = None,
     expected: Plan | None = None,
     planner: Planner = chain.plan,
+    begin: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Make a host as wanted, stage by stage; with nothing to do it is probed once and that is all.
 
@@ -131,15 +141,14 @@ def apply(
     :param confirm_s: seconds in which a remote host must be reached again after a change of its
         ports; else it undoes the change
     :param expected: a saved plan; anything else is refused
+    :param begin: called before the first change; what it raises leaves the host as it is
     :raises BlockedError: something in use stands in the way, or another run is at work
     :raises DiffersError: it cannot be as wanted, or is not what the saved plan was made for
     :raises TransactionError: a step failed; says whether everything was undone
     :raises HostError: no way to the host, no answer, no room on its disk
     """
     timeouts = timeouts or Timeouts()
-    leave = leave or Leave()
-    if want.reboot:
-        leave = Leave(leave.impacts | RESTARTS, leave.force_off_s)
+    leave = (leave or Leave()).of(want)
     began = time.monotonic()
     firmware = FirmwareLook()
     ask_bmc = True
@@ -159,9 +168,11 @@ def apply(
                 if expected is not None:
                     check_expected(plan, expected)
             observer.planned(reach.name, plan)
-            check_permitted(plan, leave.impacts)
+            leave.check(plan)
             if plan.empty:
                 break
+            if not done:
+                begin()
             stage = plan.stages[0]
             _check_progress(reach.name, stage, done)
             if stage.kind == "transaction":

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from sriovctl import rackfile
 from sriovctl.errors import SriovctlError, UsageError
+from sriovctl.inventory import Known
+from sriovctl.inventory import read as read_inventory
 from sriovctl.planfile import SavedPlan
 from sriovctl.reach import LocalReach, Reach
+from sriovctl.selection import chosen
 from sriovctl.shell import command
 from sriovctl.wanted import HostWant
 
@@ -32,6 +35,12 @@ class Target:
     port: int | None = None
     user: str | None = None
     want: HostWant | None = None
+
+    @property
+    def wanted(self) -> HostWant:
+        """What is wanted of it, where a rack file or a plan says so."""
+        assert self.want is not None
+        return self.want
 
     @property
     def is_here(self) -> bool:
@@ -58,16 +67,67 @@ def of_host(text: str | None) -> Target:
     return Target(name=name, port=int(match[3]) if match[3] else None, user=match[1])
 
 
-def of_rack(path: str, limit: Sequence[str] | None) -> tuple[Target, ...]:
+def of_rack(
+    path: str, limit: Sequence[str] | None, inventory: str | None = None
+) -> tuple[Target, ...]:
     """The hosts of a rack file, those of ``limit`` only where it is given.
 
+    :param inventory: a file that says the way to hosts for which the rack file does not
     :raises RackError: the file says what cannot be
-    :raises UsageError: a host that it does not have
+    :raises UsageError: a host that it does not have; an inventory that knows none of them
     """
-    return tuple(
-        Target(name=want.name, address=host.address, port=host.port, user=host.user, want=want)
-        for want, host in rackfile.hosts_of(Path(path), limit)
+    known = None if inventory is None else read_inventory(Path(inventory))
+    groups = {} if known is None else known.groups
+    hosts = rackfile.hosts_of(Path(path), limit, groups)
+    ways = {} if known is None else known.hosts
+    if known is not None and not any(want.name in ways for want, _ in hosts):
+        raise UsageError(
+            f"{inventory} knows none of the hosts of {path}",
+            "the names must be the same in both",
+            f"see its names: sriovctl show --inventory {command(str(inventory))}",
+        )
+    return _told_apart(
+        Target(
+            name=want.name,
+            address=host.address or way.address,
+            port=host.port or way.port,
+            user=host.user or way.user,
+            want=want,
+        )
+        for want, host in hosts
+        for way in (ways.get(want.name, Known(want.name)),)
     )
+
+
+def of_inventory(path: str, limit: Sequence[str] | None) -> tuple[Target, ...]:
+    """The hosts of an inventory, those of ``limit`` only where it is given.
+
+    :raises UsageError: it cannot be read, or lacks what is asked for
+    """
+    known = read_inventory(Path(path))
+    return _told_apart(
+        Target(name=way.name, address=way.address, port=way.port, user=way.user)
+        for way in (
+            known.hosts[name] for name in chosen(limit, list(known.hosts), known.groups, path)
+        )
+    )
+
+
+def _told_apart(targets: Iterable[Target]) -> tuple[Target, ...]:
+    """The same; no two of them are one machine under two names.
+
+    :raises UsageError: two are
+    """
+    first: dict[tuple[str, int | None], Target] = {}
+    for target in targets:
+        other = first.setdefault((target.address or target.name, target.port), target)
+        if other is not target:
+            raise UsageError(
+                f"{other.name} and {target.name} are one machine: both are at {target.address}",
+                "it would be worked on twice at the same time",
+                "take one of them out, or leave it out with --limit",
+            )
+    return tuple(first.values())
 
 
 def of_plan(saved: SavedPlan) -> Target:
@@ -86,12 +146,17 @@ def each(
     work: Callable[[Reach, Target], T],
     *,
     ssh_config: str | None = None,
+    connect_s: float | None = None,
+    host_s: float | None = None,
     need_root: bool = True,
 ) -> dict[str, T | SriovctlError]:
     """Do some work on every host, remote ones at the same time.
 
     :param work: gets the way to the host; what it returns or raises is the host's result
     :param ssh_config: file, for remote hosts
+    :param connect_s: seconds for each part of connecting to a remote host; None: as
+        :class:`sriovctl.fleet.Patience` has it
+    :param host_s: seconds after which a remote host is given up; None: never
     :param need_root: False for looking only
     :returns: by host name, in the targets' order
     """
@@ -115,6 +180,8 @@ def each(
                 ],
                 lambda reach: work(reach, by_name[reach.name]),
                 ssh_config=ssh_config,
+                patience=fleet.Patience() if connect_s is None else fleet.Patience(connect_s),
+                host_s=host_s,
             )
         )
     for target in targets:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +16,6 @@ from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.host import HostState
 from sriovctl.plan import Impact, Plan, Severity
 from sriovctl.reach import Reach
-from sriovctl.stagerun import Timeouts
 from sriovctl.targets import Target
 from sriovctl.transaction import compile_stage
 from sriovctl.view.harmless import harmless_lines
@@ -30,20 +28,27 @@ BLOCKED = 4
 
 def show(arguments: argparse.Namespace) -> int:
     """``sriovctl show``: each host's chain as one probe found it."""
-    if arguments.rack is not None and arguments.host is not None:
+    several = arguments.rack or arguments.inventory
+    if several is not None and arguments.host is not None:
         raise UsageError(
-            "both a host and --rack", "", "show a host of the rack with --rack FILE --limit HOST"
+            "both a host and --rack or --inventory",
+            "",
+            "show a host of the rack with --rack FILE --limit HOST",
         )
-    if arguments.limit and arguments.rack is None:
-        raise UsageError("--limit without --rack", "it names hosts of a rack file", "add --rack")
+    if arguments.limit and several is None:
+        raise UsageError(
+            "--limit without --rack", "it names hosts of a rack file", "add --rack or --inventory"
+        )
     if arguments.rack is not None:
-        hosts = targets.of_rack(arguments.rack, arguments.limit)
+        hosts = targets.of_rack(arguments.rack, arguments.limit, arguments.inventory)
+    elif arguments.inventory is not None:
+        hosts = targets.of_inventory(arguments.inventory, arguments.limit)
     else:
         hosts = (targets.of_host(arguments.host),)
-    results = targets.each(hosts, _look, ssh_config=arguments.ssh_config, need_root=False)
-    states, code = _successes(results)
+    results = _each(hosts, _look, arguments)
+    states, code = successes(results)
     if arguments.json:
-        _print_json({name: state.model_dump(mode="json") for name, state in states.items()})
+        print_json({name: state.model_dump(mode="json") for name, state in states.items()})
         return code
     from sriovctl.view.tables import print_host
 
@@ -54,21 +59,30 @@ def show(arguments: argparse.Namespace) -> int:
     return code
 
 
+def _each(
+    hosts: Sequence[Target], work: Callable[[Reach, Target], T], arguments: argparse.Namespace
+) -> dict[str, T | SriovctlError]:
+    return targets.each(
+        hosts,
+        work,
+        ssh_config=arguments.ssh_config,
+        connect_s=arguments.connect_timeout,
+        need_root=False,
+    )
+
+
 def _look(reach: Reach, target: Target) -> HostState:
     return reconcile.look(reach)
 
 
 def _plans(arguments: argparse.Namespace) -> tuple[tuple[Target, ...], dict[str, Plan], int]:
-    hosts = targets.of_rack(arguments.rack, arguments.limit)
+    hosts = targets.of_rack(arguments.rack, arguments.limit, arguments.inventory)
 
     def work(reach: Reach, target: Target) -> Plan:
-        assert target.want is not None
-        have = reconcile.look(reach)
-        firmware = reconcile.look_at_firmware(target.want, have)
-        return reconcile.plan_of(target.want, have, firmware)
+        return reconcile.plan_now(reach, target.wanted)
 
-    results = targets.each(hosts, work, ssh_config=arguments.ssh_config, need_root=False)
-    plans, code = _successes(results)
+    results = _each(hosts, work, arguments)
+    plans, code = successes(results)
     return hosts, plans, max([code, *(_exit_code(plan) for plan in plans.values())])
 
 
@@ -80,14 +94,16 @@ def _exit_code(plan: Plan) -> int:
 
 def check(arguments: argparse.Namespace) -> int:
     """``sriovctl check``: does anything differ, and what was found."""
+    if arguments.all and arguments.limit:
+        raise UsageError("--all with --limit", "", "leave one of them out")
     _, plans, code = _plans(arguments)
     if arguments.json:
-        _print_json({name: plan.model_dump(mode="json") for name, plan in plans.items()})
+        print_json({name: plan.model_dump(mode="json") for name, plan in plans.items()})
         return code
-    from sriovctl.view.plans import print_check
+    from sriovctl.view.plans import print_check, print_differing
 
     for plan in plans.values():
-        print_check(plan)
+        (print_differing if arguments.all else print_check)(plan)
     return code
 
 
@@ -99,7 +115,7 @@ def plan(arguments: argparse.Namespace) -> int:
     if arguments.script:
         _print_scripts(plans.values())
     elif arguments.json:
-        _print_json({name: made.model_dump(mode="json") for name, made in plans.items()})
+        print_json({name: made.model_dump(mode="json") for name, made in plans.items()})
     else:
         from sriovctl.view.plans import print_plan
 
@@ -163,79 +179,6 @@ def _save(output: str, hosts: tuple[Target, ...], plans: Mapping[str, Plan]) -> 
         )
 
 
-def apply(arguments: argparse.Namespace) -> int:
-    """``sriovctl apply``: make hosts as wanted, from a rack file or a saved plan."""
-    saved = _saved_plans(arguments.file)
-    if saved is None:
-        hosts = targets.of_rack(arguments.file, arguments.limit)
-        expected = {}
-    else:
-        hosts = tuple(targets.of_plan(one) for one in saved)
-        expected = {one.want.name: one.plan for one in saved}
-        if arguments.limit:
-            unknown = sorted(set(arguments.limit) - set(expected))
-            if unknown:
-                raise UsageError(
-                    f"no plan for {', '.join(unknown)} in {arguments.file}",
-                    f"it has plans for: {', '.join(expected)}",
-                    "name one of these",
-                )
-            hosts = tuple(target for target in hosts if target.name in arguments.limit)
-    from sriovctl.observer import Silent
-    from sriovctl.view.progress import Progress
-
-    observer = Silent() if arguments.json else Progress(tuple(target.name for target in hosts))
-
-    impacts = frozenset(Impact(word) for word in arguments.allow)
-    leave = permission.Leave(
-        impacts | permission.RESTARTS if arguments.reboot else impacts, arguments.force_off
-    )
-
-    def work(reach: Reach, target: Target) -> reconcile.Outcome:
-        assert target.want is not None
-        return reconcile.apply(
-            reach,
-            target.want,
-            leave=leave,
-            observer=observer,
-            confirm_s=math.ceil(arguments.confirm_timeout),
-            timeouts=Timeouts(stage_s=arguments.stage_timeout, boot_s=arguments.boot_timeout),
-            expected=expected.get(target.name),
-        )
-
-    results = targets.each(hosts, work, ssh_config=arguments.ssh_config)
-    _, code = _successes(results)
-    if arguments.json:
-        _print_json({name: _told(result) for name, result in results.items()})
-    return code
-
-
-def _told(result: reconcile.Outcome | SriovctlError) -> dict[str, object]:
-    """How it ended on one host, for programs."""
-    if isinstance(result, SriovctlError):
-        words = {"found": result.found, "means": result.means, "mend": result.mend}
-        return {"error": {**words, "exit_code": result.exit_code}}
-    return {
-        "changed": result.changed,
-        "seconds": round(result.seconds, 3),
-        "steps": [step.title for stage in result.stages for step in stage.steps],
-        "findings": [f.model_dump(mode="json") for f in result.plan.findings],
-    }
-
-
-def _saved_plans(file: str) -> tuple[planfile.SavedPlan, ...] | None:
-    """The plans of a plan file; None for any other file, which is taken for a rack file."""
-    try:
-        with Path(file).open("rb") as stream:
-            # a rack file may be JSON too, which is YAML
-            is_plan = planfile.MARK in stream.read(256)
-        if not is_plan:
-            return None
-        return planfile.load(Path(file).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
 def init(arguments: argparse.Namespace) -> int:
     """``sriovctl init``: a first rack file from hosts as they are."""
     from sriovctl.adopt import Found, rack_from
@@ -245,7 +188,7 @@ def init(arguments: argparse.Namespace) -> int:
     if twice:
         raise UsageError(f"{', '.join(twice)}: named twice", "", "name each host once")
     results = targets.each(hosts, _look, ssh_config=arguments.ssh_config, need_root=False)
-    states, code = _successes(results)
+    states, code = successes(results)
     found = []
     for target in hosts:
         if target.name in states:
@@ -265,7 +208,7 @@ def schema(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _successes(results: Mapping[str, T | SriovctlError]) -> tuple[dict[str, T], int]:
+def successes(results: Mapping[str, T | SriovctlError]) -> tuple[dict[str, T], int]:
     """What worked, and the exit code of what did not, each error said on standard error."""
     fine: dict[str, T] = {}
     code = 0
@@ -278,5 +221,6 @@ def _successes(results: Mapping[str, T | SriovctlError]) -> tuple[dict[str, T], 
     return fine, code
 
 
-def _print_json(value: object) -> None:
+def print_json(value: object) -> None:
+    """For programs."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

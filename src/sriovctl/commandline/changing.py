@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from sriovctl.commandline.options import Commands, json_option, limit_option, seconds, verb
+from sriovctl.commandline.options import (
+    Commands,
+    fleet_options,
+    json_option,
+    limit_option,
+    seconds,
+    verb,
+)
+from sriovctl.waves import Share
 
 IMPACTS = ("vf-reset",)
 """What ``--allow`` takes: the impacts on running VMs that no plan has without being asked, beside
@@ -22,10 +30,47 @@ def _apply(commands: Commands[argparse.ArgumentParser]) -> None:
         "apply",
         help="make hosts as the rack file wants them",
         description="All steps of a host, or none: what fails is undone. Run again at any moment, "
-        "it goes on from what is; with nothing to do it writes nothing.",
+        "it goes on from what is; with nothing to do it writes nothing. Many hosts are changed in "
+        "waves: one alone, then some at a time; each wave is looked at again before the next.",
     )
     apply.add_argument("file", help="rack file, or a plan saved by plan -o")
-    limit_option(apply)
+    fleet_options(apply)
+    apply.add_argument(
+        "--batch",
+        type=share,
+        default="10%",
+        metavar="N",
+        help="how many hosts are changed at the same time, after one alone: a number, or a "
+        "percentage of those that there is something to do for (default: 10%%)",
+    )
+    apply.add_argument(
+        "--max-failed",
+        type=share,
+        default="0",
+        metavar="N",
+        help="go on with the next wave as long as no more than this many hosts have failed, a "
+        "number or a percentage (default: 0)",
+    )
+    apply.add_argument(
+        "--gate",
+        metavar="COMMAND",
+        help="run by sh after each wave, with the names of its hosts as $1, $2, …; the next wave "
+        "comes only if it ends with 0",
+    )
+    apply.add_argument(
+        "--host-timeout",
+        type=seconds,
+        default=3600,
+        metavar="S",
+        help="how long a wave waits for one host, restart and all, before it goes on without it "
+        "(default: 3600)",
+    )
+    apply.add_argument(
+        "--unnoticed",
+        action="store_true",
+        help="only what no VM and no connection notices (impact none); a host that needs more is "
+        "left as it is",
+    )
     apply.add_argument(
         "--allow",
         action="append",
@@ -69,7 +114,15 @@ def _apply(commands: Commands[argparse.ArgumentParser]) -> None:
         help="how long to follow a host's script before giving up on it (default: 600)",
     )
     json_option(apply)
-    apply.set_defaults(run=verb("apply"))
+    apply.set_defaults(run=verb("apply", "applying"))
+
+
+def share(text: str) -> Share:
+    """So many hosts, or a percentage of them."""
+    try:
+        return Share.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _trust(commands: Commands[argparse.ArgumentParser]) -> None:

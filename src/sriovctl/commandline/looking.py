@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from sriovctl.commandline.options import Commands, json_option, limit_option, rack_option, verb
+from sriovctl.commandline.options import Commands, fleet_options, json_option, rack_option, verb
 
 
 def add_parsers(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -25,7 +25,7 @@ def _show(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     show.add_argument("host", nargs="?", help="user@host[:port]; this machine if left out")
     rack_option(show)
-    limit_option(show)
+    fleet_options(show)
     json_option(show)
     show.set_defaults(run=verb("show"))
 
@@ -38,7 +38,12 @@ def _check(commands: Commands[argparse.ArgumentParser]) -> None:
         "something in use. Changes nothing.",
     )
     check.add_argument("rack", help="rack file")
-    limit_option(check)
+    check.add_argument(
+        "--all",
+        action="store_true",
+        help="for cron: every host, a line for each that is not as wanted, and nothing if all are",
+    )
+    fleet_options(check)
     json_option(check)
     check.set_defaults(run=verb("check"))
 
@@ -51,7 +56,7 @@ def _plan(commands: Commands[argparse.ArgumentParser]) -> None:
         "4: blocked by something in use. Changes nothing.",
     )
     plan.add_argument("rack", help="rack file")
-    limit_option(plan)
+    fleet_options(plan)
     form = plan.add_mutually_exclusive_group()
     json_option(form)
     form.add_argument(

@@ -17,7 +17,29 @@ def rack_option(command: argparse.ArgumentParser) -> None:
 def limit_option(command: argparse.ArgumentParser) -> None:
     """``--limit HOST``, which can be given several times."""
     command.add_argument(
-        "--limit", action="append", metavar="HOST", help="only this host of the rack file"
+        "--limit",
+        action="append",
+        metavar="HOST",
+        help="only this host or group, or the hosts of this pattern: web, 'server-*', "
+        "'server-[01-10]'; can be given several times",
+    )
+
+
+def fleet_options(command: argparse.ArgumentParser) -> None:
+    """``--limit``, ``--inventory`` and ``--connect-timeout``: which hosts, and the way there."""
+    limit_option(command)
+    command.add_argument(
+        "--inventory",
+        metavar="FILE",
+        help="addresses, users, ports and groups of the hosts, from an inventory of Ansible (YAML, "
+        "INI, or JSON of ansible-inventory --list) or pyinfra (.py)",
+    )
+    command.add_argument(
+        "--connect-timeout",
+        type=seconds,
+        default=10,
+        metavar="S",
+        help="for each of: a connection, the server's first words, logging in (default: 10)",
     )
 
 

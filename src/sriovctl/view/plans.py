@@ -35,6 +35,15 @@ def print_check(plan: Plan, console: Console | None = None) -> None:
     out.print(_standing(plan))
 
 
+def print_differing(plan: Plan, console: Console | None = None) -> None:
+    """A line for a host that is not as wanted, with all that differs; nothing for one that is."""
+    wrong = [f for s in (Severity.BLOCKED, Severity.ERROR) for f in plan.of(s)]
+    said = [f"{f.severity.value}: {f.about}: {f.found}" for f in wrong]
+    said += [f"differs: {step.title}" for step in plan.steps]
+    if said:
+        (console or _screen()).print(Text(harmless(f"{plan.host}  {'; '.join(said)}")))
+
+
 def _print_stage(stage: Stage, out: Console) -> None:
     how = {
         "transaction": f"{_count(len(stage.steps), 'step')}, one transaction",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from sriovctl.observer import WAITING
 from sriovctl.plan import Finding, Plan, Stage
 from sriovctl.transaction import (
     ConfirmAnswer,
@@ -26,6 +28,8 @@ from sriovctl.transaction import (
 from sriovctl.view.findings import render_findings
 from sriovctl.view.harmless import harmless
 
+MANY = 10
+"""Hosts; of more than this no steps are told, only how each ends, and totals."""
 REFRESH_PER_S = 5
 """How often the seconds of what is being done are drawn anew."""
 
@@ -47,14 +51,26 @@ class Progress:
         """
         self._console = console or Console(highlight=False, soft_wrap=True)
         self._hosts = tuple(hosts)
+        self._many = len(self._hosts) > MANY
         self._width = max((len(harmless(host)) for host in hosts), default=0)
         self._busy: dict[str, _Busy] = {}
         self._ends: dict[str, str] = {}
         self._told: dict[str, set[Finding]] = {}
         self._live: Live | None = None
 
+    def close(self) -> None:
+        """Nothing more is drawn."""
+        self._busy.clear()
+        self._rest()
+
+    def tell(self, text: str) -> None:
+        """A line about all hosts."""
+        self._console.print(Text(harmless(text), style="bold"))
+
     def planned(self, host: str, plan: Plan) -> None:
         """Each finding once; those that stop the run come with its error too."""
+        if self._many:
+            return
         told = self._told.setdefault(host, set())
         new = tuple(finding for finding in plan.findings if finding not in told)
         told.update(new)
@@ -123,18 +139,20 @@ class Progress:
         self._last_word(host, "changed" if changed else "as wanted before")
 
     def failed(self, host: str, error: BaseException) -> None:
-        """Nothing but the count: the error itself is told by who gets it."""
+        """Nothing but the count where hosts are few: who gets the error tells it."""
+        if self._many:
+            found = (str(error).splitlines() or ["interrupted"])[0]
+            said = Text(f"failed: {harmless(found.removeprefix(f'{host}: '))}", style="red")
+            self._say(host, said, always_named=True)
         self._last_word(host, "failed")
 
     def _last_word(self, host: str, how: str) -> None:
         self._idle(host)
         self._ends[host] = how
-        if len(self._hosts) > 1 and len(self._ends) == len(self._hosts):
-            ends = list(self._ends.values())
-            counts = ", ".join(f"{ends.count(end)} {end}" for end in dict.fromkeys(sorted(ends)))
-            self._console.print(Text(f"{len(ends)} hosts: {counts}", style="bold"))
 
     def _say(self, host: str, text: Text, *, always_named: bool = False) -> None:
+        if self._many and not always_named:
+            return
         name = harmless(host)
         if len(self._hosts) > 1 or always_named:
             text = Text.assemble((f"{name:<{self._width}}  ", "cyan"), text)
@@ -154,12 +172,17 @@ class Progress:
 
     def _idle(self, host: str) -> None:
         self._busy.pop(host, None)
+        self._rest()
+
+    def _rest(self) -> None:
         if self._live is not None and not self._busy:
             self._live.stop()
             self._live = None
 
     def _now(self) -> RenderableType:
         now = time.monotonic()
+        if self._many:
+            return Text(self._totals())
         # as many as leave room for what was said; the others show once these are done
         most = max(1, self._console.size.height // 2)
         lines = [
@@ -169,6 +192,12 @@ class Progress:
         if len(self._busy) > most:
             lines.append(Text(f"and {len(self._busy) - most} hosts more"))
         return Group(*lines)
+
+    def _totals(self) -> str:
+        """``100 hosts: 12 changed, 1 failed, 5 at work, 82 waiting``."""
+        doing = ("waiting" if b.doing == WAITING else "at work" for b in self._busy.values())
+        counts = Counter([*self._ends.values(), *doing])
+        return f"{len(self._hosts)} hosts: " + ", ".join(f"{n} {how}" for how, n in counts.items())
 
 
 def _step(stage: Stage, number: int) -> str:

@@ -7,6 +7,7 @@ import io
 from rich.console import Console
 
 from sriovctl.errors import TransactionError
+from sriovctl.observer import WAITING
 from sriovctl.plan import Finding, Plan, Severity, Stage, Step
 from sriovctl.transaction import (
     Begun,
@@ -19,7 +20,7 @@ from sriovctl.transaction import (
     UndoDone,
     UndoFailed,
 )
-from sriovctl.view.progress import Progress
+from sriovctl.view.progress import MANY, Progress
 
 STAGE = Stage(
     title="VFs",
@@ -101,7 +102,22 @@ def test_several_hosts_are_named_and_counted() -> None:
     lines = file.getvalue().splitlines()
     assert "server-2  1/3  em1 up  done 0.50 s" in lines
     assert "a         as wanted: nothing to do (1.0 s)" in lines
-    assert lines[-1] == "3 hosts: 1 as wanted before, 1 changed, 1 failed"
+
+
+def test_of_many_hosts_only_the_ends_are_told() -> None:
+    for terminal in (False, True):
+        out, file = console(terminal=terminal)
+        progress = Progress([f"server-{n}" for n in range(MANY + 1)], out)
+        progress.doing("server-3", WAITING)
+        play(progress)
+        progress.finished("server-2", True, 1)
+        progress.failed("server-1", TransactionError("server-1: no\x1b[2J"))
+        progress.close()
+        text = file.getvalue()
+        assert "em1 up" not in text
+        assert "as wanted now" in text
+        assert "failed: no\\x1b[2J" in text
+        assert ("1 waiting" in text) == terminal
 
 
 def test_findings_are_told_once() -> None:
