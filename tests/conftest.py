@@ -16,6 +16,7 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 RACK = "tests/rack/"
+BROWSER = "tests/browser/"
 OWN_LABS = ("test_bare.py", "test_from_bare.py")
 
 
@@ -29,6 +30,8 @@ class TwoLabs(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
+        if path.startswith(BROWSER):
+            return "browser"
         if not path.startswith(RACK):
             return "unit"
         return "bare" if path.endswith(OWN_LABS) else "rack"

@@ -164,7 +164,7 @@ def _pfs(state: HostState, width: int) -> Part:
             pf.pci,
             pf.name or NOTHING,
             pf.driver or NOTHING,
-            _link(pf),
+            link(pf),
             NOTHING if pf.numa_node is None else str(pf.numa_node),
             f"{pf.numvfs} of {pf.totalvfs}",
             _groups(state, pf),
@@ -187,7 +187,8 @@ def _switch(on: bool | None) -> Text:
     return Text("on", style=GOOD) if on else Text("off", style=WARN)
 
 
-def _link(pf: PF) -> Text:
+def link(pf: PF) -> Text:
+    """A port's link in words: ``up 1 Gbit/s``, ``no carrier``, ``down``."""
     if pf.name is None:
         return Text(NOTHING)
     if not pf.up:

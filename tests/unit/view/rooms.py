@@ -1,0 +1,89 @@
+"""Rooms for tests: real captures, what is wanted of them, hosts that do not answer."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from sriovctl import chain
+from sriovctl.errors import SriovctlError, UnreachableError
+from sriovctl.host import HostState
+from sriovctl.rackfile import hosts_of
+from sriovctl.view.room import detail, page
+from sriovctl.view.room.host import Look, server
+from sriovctl.view.room.model import Room, room
+from sriovctl.wanted import HostWant
+from tests.unit.probe.test_captures import state_of
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "machine-room.yaml"
+SEEN = datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC)
+
+
+@cache
+def wanted() -> HostWant:
+    """What the guide's rack file wants of server-2."""
+    ((want, _),) = hosts_of(EXAMPLE)
+    return want
+
+
+def look(name: str = "server-2", state: HostState | None = None) -> Look:
+    """A host that was looked at, and what :func:`sriovctl.chain.plan` makes of it."""
+    want = wanted().model_copy(update={"name": name})
+    have = state or state_of("server-2-guests")
+    return Look(want, have, chain.plan(want, have))
+
+
+def content(name: str = "server-2") -> Look:
+    """A host with nothing to do."""
+    one = look(name)
+    assert one.plan is not None
+    return Look(one.want, one.have, one.plan.model_copy(update={"stages": (), "findings": ()}))
+
+
+def dead(name: str = "server-2") -> Look:
+    """A host that does not answer."""
+    error: SriovctlError = UnreachableError(
+        f"{name}: connection refused", "there is no connection", f"try: ssh {name}"
+    )
+    return Look(wanted().model_copy(update={"name": name}), error=error)
+
+
+def unplugged(name: str = "server-2") -> Look:
+    """A host with nothing to do but a cable."""
+    state = state_of("server-2-guests")
+    em2 = state.pfs[1].model_copy(update={"carrier": False})
+    state = state.model_copy(update={"pfs": (state.pfs[0], em2)})
+    one = content(name)
+    return Look(one.want, state, one.plan)
+
+
+def looks(number: int) -> Iterator[Look]:
+    """Hosts of every kind, most of them as wanted."""
+    for place in range(number):
+        name = f"kvm-{place + 1:03}"
+        if place % 25 == 7:
+            yield look(name, state_of("server-2-before"))
+        elif place % 25 == 11:
+            yield look(name)
+        elif place % 50 == 23:
+            yield dead(name)
+        elif place % 50 == 31:
+            yield look(name, state_of("no-sriov"))
+        elif place % 25 == 3:
+            yield unplugged(name)
+        else:
+            yield content(name)
+
+
+def room_of(*seen: Look, name: str = "machine-room") -> Room:
+    """A room as the report makes it."""
+    return room(name, tuple(server(one) for one in seen))
+
+
+def page_of(*seen: Look, name: str = "machine-room") -> str:
+    """The page as the report makes it."""
+    made = room_of(*seen, name=name)
+    details = [detail.detail(one, drawn) for one, drawn in zip(seen, made.servers, strict=True)]
+    return page.page(made, details, rack="rack.yaml", seen=SEEN)
