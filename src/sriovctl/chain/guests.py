@@ -176,7 +176,7 @@ def _present(nics: tuple[VMNic, ...], pools: set[str]) -> dict[tuple[str, str, i
     }
 
 
-def _xml_text(pool: str) -> str:
+def xml_text(pool: str) -> str:
     """As libvirt writes an attribute (virbuffer.c, virBufferEscapeString)."""
     return escape(pool, {"'": "&apos;", '"': "&quot;"})
 
@@ -189,7 +189,7 @@ def _pf_of_pool(pool: str, have: HostState) -> str:
 
 
 def _attach(name: str, key: str, nic: NicWant, flags: list[str], pfs: dict[str, str]) -> Step:
-    card = (key, nic.mac, _xml_text(nic.pool), pfs.get(nic.leg, ""))
+    card = (key, nic.mac, xml_text(nic.pool), pfs.get(nic.leg, ""))
     xml = nic_xml(nic.pool, nic.mac, nic.vlan)
     return Step(
         link="guests",
@@ -205,7 +205,7 @@ def _detach(
     name: str, key: str, at: tuple[str, str, int], flags: list[str], have: HostState
 ) -> Step:
     pool, mac, vlan = at
-    card = (key, mac, _xml_text(pool), _pf_of_pool(pool, have))
+    card = (key, mac, xml_text(pool), _pf_of_pool(pool, have))
     xml = nic_xml(pool, mac, vlan)
     live = "--live" in flags
     return Step(

@@ -6,7 +6,7 @@ import argparse
 
 from sriovctl.commandline.options import Commands, above_zero, json_option, seconds, verb
 
-FAILOVER_WAYS = ("pf-down", "vf-link", "cable", "switch")
+FAILOVER_WAYS = ("pf-down", "vf-link", "unbind", "cable", "switch")
 """What ``--way`` takes; :data:`sriovctl.trial.ways.WAYS`, which is not light to import."""
 
 
@@ -35,7 +35,8 @@ def _trial(commands: Commands[argparse.ArgumentParser]) -> None:
         "--way",
         action="append",
         choices=FAILOVER_WAYS,
-        help="only this way, can be given several times (default: each that can be gone)",
+        help="only this way, can be given several times (default: each that can be gone, "
+        "but unbind, after which the guest must take the card into its bond again by itself)",
     )
     failover.add_argument(
         "--rate",

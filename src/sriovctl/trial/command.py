@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
-import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from sriovctl import rackfile, reconcile, targets
-from sriovctl.errors import HostError, SriovctlError, UsageError
-from sriovctl.explain import nearest
+from sriovctl.errors import HostError, UsageError
 from sriovctl.host import PF, HostState
 from sriovctl.identity import identify
 from sriovctl.rack import Rack
-from sriovctl.reach import LocalReach, Reach
+from sriovctl.reach import Reach
 from sriovctl.targets import Target
-from sriovctl.trial import picture
+from sriovctl.trial import picture, store
 from sriovctl.trial.away import Away
 from sriovctl.trial.failover import (
     BOUND_S,
@@ -31,13 +27,23 @@ from sriovctl.trial.failover import (
     legs_of,
     reach_of,
 )
+from sriovctl.trial.learned import learned, watched_switches
 from sriovctl.trial.monitor import Monitor, of_guest, of_rack
 from sriovctl.trial.result import Result, measure
 from sriovctl.trial.sender import Sender
-from sriovctl.trial.ways import WAYS, LabPlace, Way, WayName
+from sriovctl.trial.setting import (
+    Sending,
+    address_by_agent,
+    check_named,
+    end_as_from_the_keyboard,
+    lab_place,
+    only,
+    running,
+    sent_from,
+    write,
+)
+from sriovctl.trial.ways import UNASKED, LabPlace, Way, WayName
 from sriovctl.view.harmless import harmless
-
-T = TypeVar("T")
 
 DIFFERS = 3
 
@@ -49,43 +55,31 @@ def failover(arguments: argparse.Namespace) -> int:
     """
     path = Path(arguments.rack)
     rack = rackfile.load(path)
+    check_named(rack, arguments.vm, path)
     pair, address = _pair_and_address(rack, arguments.vm, path, arguments.address)
     (target,) = targets.of_rack(arguments.rack, [rack.host_of(arguments.vm)])
-    place = None if arguments.lab is None else _lab_place(arguments.lab, target.name)
+    place = None if arguments.lab is None else lab_place(arguments.lab, target.name)
     taken: list[tuple[Way, Away]] = []
-    _end_as_from_the_keyboard()
+    end_as_from_the_keyboard()
 
-    def work(sending: Reach, prefix: Sequence[str], host: Reach, target: Target) -> Result:
-        return _trial(arguments, target, pair, address, place, host, sending, prefix, taken)
+    def work(sending: Sending, host: Reach, target: Target) -> Result:
+        return _trial(arguments, target, pair, address, place, host, sending, taken)
 
-    def from_here(sending: Reach, prefix: Sequence[str]) -> Result:
-        done = targets.each(
-            (target,), partial(work, sending, prefix), ssh_config=arguments.ssh_config
-        )
-        return _only(done)
+    def trial(sending: Sending) -> Result:
+        done = targets.each((target,), partial(work, sending), ssh_config=arguments.ssh_config)
+        return only(done)
 
     try:
-        if arguments.sender is not None:
-            elsewhere = targets.each(
-                (targets.of_host(arguments.sender),),
-                lambda reach, _: from_here(reach, ("python3",)),
-                ssh_config=arguments.ssh_config,
-            )
-            result = _only(elsewhere)
-        elif place is not None:
-            from sriovctl.lab import switches
-
-            inside = switches.inside(place.namespace, [sys.executable])
-            result = from_here(LocalReach(f"the switches of lab {place.lab}"), inside)
-        else:
-            result = from_here(LocalReach(socket.gethostname()), (sys.executable,))
+        result = sent_from(arguments.sender, place, arguments.ssh_config, trial)
     except BaseException:
         _give_back(taken, target, place, arguments.ssh_config)
         raise
+    document = result.as_json()
+    store.keep("failover", rack.rack, arguments.vm, document)
     if arguments.picture is not None:
-        _write(arguments.picture, picture.svg(result))
+        write(arguments.picture, picture.svg(result))
     if arguments.json:
-        sys.stdout.write(json.dumps(result.as_json(), indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     else:
         from sriovctl.trial.table import print_result
 
@@ -97,54 +91,53 @@ def _trial(
     arguments: argparse.Namespace,
     target: Target,
     pair: int,
-    address: str,
+    known: str | None,
     place: LabPlace | None,
     host: Reach,
-    sending: Reach,
-    prefix: Sequence[str],
+    sending: Sending,
     taken: list[tuple[Way, Away]],
 ) -> Result:
     """The trial itself, once both ways are there: to the VM's host, and to the sender."""
-    vm = arguments.vm
     before = reconcile.look(host)
-    legs = legs_of(vm, _macs(target, vm, pair, before), before)
-    ways: tuple[WayName, ...] = tuple(arguments.way or WAYS)
+    vm = running(arguments.vm, before)
+    address = known or address_by_agent(host, vm.name)
+    legs = legs_of(vm, _macs(target, vm.name, pair, before), before)
+    ways: tuple[WayName, ...] = tuple(arguments.way or UNASKED)
     if not arguments.force:
-        check_permitted(vm, legs, ways, host, before)
+        check_permitted(vm.name, legs, ways, host, before)
     monitor = _monitor(arguments, pair, place)
     back_s = arguments.back + (monitor.updelay_ms / 1000 if monitor else 0.0)
     pace = Pace(arguments.rate, arguments.away, back_s, arguments.patience)
     # each round, and its answers; far more than it takes, and yet an end
     most_s = 2 * len(ways) * (arguments.away + back_s + 4 * arguments.patience + BOUND_S)
     say = _silent if arguments.json else _say
-    sender = Sender(sending, prefix, address, arguments.rate, most_s)
+    prefix = (*sending.prefix, sending.python)
+    sender = Sender(sending.reach, prefix, address, arguments.rate, most_s)
     trial = Trial(vm, legs, ways, pace, host, sender, place, say, taken)
-    probes = trial.run()
+    with watched_switches(place, most_s) as moves:
+        probes = trial.run()
     _check_as_before(target, before, reconcile.look(host))
+    macs = [leg.vf.mac or "" for leg in legs]
     return Result(
-        vm=vm,
+        date=store.now(),
+        host=target.name,
+        vm=vm.name,
         address=address,
-        sent_from=sending.name,
+        sent_from=sending.reach.name,
         rate=arguments.rate,
-        detection=None if monitor is None else monitor.detection,
+        monitor=monitor,
         budget_ms=arguments.budget,
         probes=tuple(probes),
-        measured=measure(trial.rounds, probes),
+        measured=measure(trial.rounds, probes, partial(learned, sender.announcements, moves, macs)),
         skipped=tuple(trial.skipped),
     )
 
 
-def _pair_and_address(rack: Rack, vm: str, path: Path, given: str | None) -> tuple[int, str]:
-    """Which of the VM's pairs is tried, and the address behind it.
+def _pair_and_address(rack: Rack, vm: str, path: Path, given: str | None) -> tuple[int, str | None]:
+    """Which of the VM's pairs is tried, and the address behind it, where one is known.
 
-    :raises UsageError: no such VM, no pair, or nobody says its address
+    :raises UsageError: no pair
     """
-    if vm not in rack.vms:
-        raise UsageError(
-            f"no VM {vm!r} in {path}",
-            f"{nearest(vm, rack.vms)}it has: {', '.join(rack.vms) or 'none'}",
-            "name one of these",
-        )
     pairs = rack.vms[vm].pairs
     known = {
         text.partition("/")[0]: pair
@@ -156,11 +149,7 @@ def _pair_and_address(rack: Rack, vm: str, path: Path, given: str | None) -> tup
     if given is not None:
         return known.get(given, 0), given
     if not known:
-        raise UsageError(
-            f"{path} does not say an address of {vm}",
-            "traffic is sent to it",
-            "add --address IP, or address: under the pair's bond:",
-        )
+        return 0, None
     address, pair = list(known.items())[-1]
     return pair, address
 
@@ -172,24 +161,6 @@ def _macs(target: Target, vm: str, pair: int, state: HostState) -> dict[str, str
     nics = [nic for want in target.want.vms if want.name == vm for nic in want.nics]
     found = {nic.mac: ports[nic.leg] for nic in nics if nic.pair == pair}
     return {pf.name: mac for mac, pf in found.items() if isinstance(pf, PF) and pf.name}
-
-
-def _lab_place(name: str, server: str) -> LabPlace:
-    """Where in a lab the host is.
-
-    :raises UsageError: there is no such lab, or it has no such server
-    """
-    from sriovctl.lab import layout, state
-
-    lab = state.load(name)
-    there = lab.server(server)
-    return LabPlace(
-        lab=name,
-        namespace=lab.namespace,
-        server=server,
-        switches={port.name: port.switch for port in there.ports},
-        taps={port.name: layout.tap_name(there, port) for port in there.ports},
-    )
 
 
 def _monitor(arguments: argparse.Namespace, pair: int, place: LabPlace | None) -> Monitor | None:
@@ -224,24 +195,7 @@ def _give_back(
 
     if any(not away.ended for _, away in taken):
         sys.stderr.write("sriovctl: the leg is given back\n")
-        _only(targets.each((target,), work, ssh_config=ssh_config))
-
-
-def _end_as_from_the_keyboard() -> None:
-    """TERM and HUP give the leg back as Ctrl-C does."""
-
-    def stop(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, stop)
-
-
-def _only(results: dict[str, T | SriovctlError]) -> T:
-    (result,) = results.values()
-    if isinstance(result, SriovctlError):
-        raise result
-    return result
+        only(targets.each((target,), work, ssh_config=ssh_config))
 
 
 def _say(text: str) -> None:
@@ -250,12 +204,3 @@ def _say(text: str) -> None:
 
 def _silent(_text: str) -> None:
     pass
-
-
-def _write(file: str, text: str) -> None:
-    try:
-        Path(file).write_text(text, "utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}", "", "name another file") from (
-            error
-        )

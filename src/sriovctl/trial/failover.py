@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sriovctl.errors import BlockedError, HostError
-from sriovctl.host import HostState
+from sriovctl.host import VM, HostState
 from sriovctl.reach import LocalReach, Reach
 from sriovctl.trial import carried, refusals
 from sriovctl.trial.away import Away, RefusedError
@@ -57,7 +57,7 @@ class Round:
 class Trial:
     """A trial as it goes on; what was taken away can be put back at any moment."""
 
-    vm: str
+    vm: VM
     legs: tuple[Leg, ...]
     ways: tuple[WayName, ...]
     pace: Pace
@@ -135,7 +135,7 @@ class Trial:
                 return
             if time.monotonic() > deadline:
                 raise HostError(
-                    f"{self.vm} does not answer with all its legs given back, for "
+                    f"{self.vm.name} does not answer with all its legs given back, for "
                     f"{self.pace.patience_s:g} s",
                     "its bond did not take a leg back, or cannot be reached at this rate",
                     "look at /proc/net/bonding/bond0 in the VM",
@@ -167,27 +167,24 @@ def state_of(one: Way, place: LabPlace | None) -> Path | None:
     return None if one.on_host or place is None else state.load(place.lab).folder / "trial"
 
 
-def legs_of(vm: str, macs: dict[str, str], state: HostState) -> tuple[Leg, ...]:
+def legs_of(guest: VM, macs: dict[str, str], state: HostState) -> tuple[Leg, ...]:
     """The two VFs that a running VM has for a pair.
 
     :param macs: of the pair's cards, by the PF's interface name
-    :raises HostError: the VM does not run, or does not have both
+    :raises HostError: the VM does not have both
     """
-    guest = state.vm_named(vm)
-    if guest is None or not guest.running:
-        raise HostError(f"VM {vm} does not run", "nobody would answer", f"virsh start {vm}")
-    held = {nic.pci: nic.mac for nic in guest.live_nics if nic.pci is not None}
+    held = {nic.pci: nic for nic in guest.live_nics if nic.pci is not None}
     legs = tuple(
-        Leg(pf, vf)
+        Leg(pf, vf, held[vf.pci])
         for pf in state.pfs
         for vf in pf.vfs
         # of a plain <hostdev> libvirt does not say the address
-        if vf.pci in held and held[vf.pci] in (None, macs.get(pf.name or ""))
+        if vf.pci in held and held[vf.pci].mac in (None, macs.get(pf.name or ""))
     )
     if len(legs) != 2:
         has = ", ".join(leg.name for leg in legs) or "none"
         raise HostError(
-            f"VM {vm} has VFs of {has}",
+            f"VM {guest.name} has VFs of {has}",
             "there is nothing to fail over to: a pair is one VF of each leg",
             "sriovctl check RACK says what differs, sriovctl apply RACK mends it",
         )

@@ -8,6 +8,8 @@ from sriovctl.rackbond import GuestBond
 
 MISSES = 2
 """ARP intervals without an answer until the kernel leaves a leg (Linux bond_main.c, missed_max)."""
+ARP_ONLY = 1 | 4
+"""Bits of ``arp_validate`` by which the leg in use lives by ARP alone (Linux bonding.h)."""
 
 
 @dataclass(frozen=True)
@@ -19,20 +21,34 @@ class Monitor:
     updelay_ms: int = 0
     downdelay_ms: int = 0
     missed_max: int = MISSES
+    arp_only: bool = False
+    """Only ARP counts as a sign of life (``arp_validate``); otherwise any frame does."""
+
+    @property
+    def notices_ms(self) -> tuple[float, float] | None:
+        """How soon and how late it notices that a leg under traffic is dead; None: never.
+
+        It looks once an interval. A leg is dead if it was silent for the misses and half an
+        interval (Linux bond_main.c, bond_time_in_interval). Where only ARP counts, the silence
+        began with an answer to its own question, just after a look.
+        """
+        if self.arp_interval_ms:
+            silent = self.missed_max if self.arp_only else self.missed_max + 0.5
+            return silent * self.arp_interval_ms, (silent + 1) * self.arp_interval_ms
+        if self.miimon_ms:
+            return self.downdelay_ms, self.miimon_ms + self.downdelay_ms
+        return None
 
     @property
     def detection(self) -> str:
         """How long it takes to notice, in words."""
+        if self.notices_ms is None:
+            return "off: it never notices"
+        least, most = self.notices_ms
         if self.arp_interval_ms:
-            least = self.arp_interval_ms * self.missed_max
-            return (
-                f"ARP every {self.arp_interval_ms} ms, {self.missed_max} misses: "
-                f"{least} to {least + self.arp_interval_ms} ms to notice"
-            )
-        if self.miimon_ms:
-            most = self.miimon_ms + self.downdelay_ms
-            return f"link every {self.miimon_ms} ms: up to {most} ms to notice"
-        return "off: it never notices"
+            watch = f"ARP every {self.arp_interval_ms} ms, {self.missed_max} misses"
+            return f"{watch}: {least:g} to {most:g} ms to notice"
+        return f"link every {self.miimon_ms} ms: up to {most:g} ms to notice"
 
 
 def of_rack(bond: GuestBond) -> Monitor | None:
@@ -51,9 +67,13 @@ def of_guest(lab: str, vm: str) -> Monitor | None:
     """As a lab's guest has it now; None where it has no bond."""
     from sriovctl.lab import guest, state
 
-    names = "miimon arp_interval updelay downdelay arp_missed_max"
+    names = "miimon arp_interval updelay downdelay arp_missed_max arp_validate"
     line = f"cd /sys/class/net/bond0/bonding && for i in {names}; do cat $i; done"
-    words = guest.run(state.load(lab), vm, [line], patient=True).stdout.split()
-    if len(words) < 4 or not all(word.isdigit() for word in words):
+    said = guest.run(state.load(lab), vm, [line], patient=True).stdout
+    values = [text.split()[-1] for text in said.splitlines()]  # arp_validate says "none 0"
+    if len(values) < 6 or not all(value.isdigit() for value in values):
         return None
-    return Monitor(*map(int, words))
+    miimon, arp_interval, updelay, downdelay, misses, validate = map(int, values)
+    return Monitor(
+        miimon, arp_interval, updelay, downdelay, misses, arp_only=bool(validate & ARP_ONLY)
+    )

@@ -5,6 +5,7 @@ It stands on its own and is legible on light and on dark ground.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from xml.sax.saxutils import escape
 
 from sriovctl.trial.probes import Outage, answers_per_second
@@ -21,9 +22,11 @@ STYLE = """
 text{font:12px sans-serif;fill:#1f2328} .quiet{fill:#59636e} .ground{fill:#ffffff}
 .axis{fill:none;stroke:#59636e} .rate{fill:none;stroke:#0969da;stroke-width:1.5}
 .away{fill:#cf222e;opacity:.12} .taken{stroke:#cf222e} .back{stroke:#1a7f37}
+.told{stroke:#8250df;stroke-dasharray:3}
 @media (prefers-color-scheme:dark){
 text{fill:#f0f6fc} .quiet{fill:#9198a1} .ground{fill:#0d1117} .axis{stroke:#9198a1}
-.rate{stroke:#4493f8} .away{fill:#f85149;opacity:.2} .taken{stroke:#f85149} .back{stroke:#3fb950}}
+.rate{stroke:#4493f8} .away{fill:#f85149;opacity:.2} .taken{stroke:#f85149} .back{stroke:#3fb950}
+.told{stroke:#ab7df8}}
 """.strip()
 
 
@@ -76,7 +79,19 @@ def _panel(result: Result, one: Measured, y: int) -> list[str]:
         f'<polyline class="rate" points="{line}"/>',
         *_mark("taken", taken, top, floor, "leg away"),
         *_mark("back", back, top, floor, "leg back"),
+        *_told(one, across, top, floor),
     ]
+
+
+def _told(one: Measured, across: Callable[[float], float], top: int, floor: int) -> Iterator[str]:
+    """When the peers were told, a thin line each; names one below the other."""
+    for since, learned in zip((one.taken, one.round.back), one.learned, strict=True):
+        times = {"ARP": learned.arp_ms, **learned.switches_ms}
+        for place, (who, ms) in enumerate((w, t) for w, t in times.items() if t is not None):
+            x = across(since + ms / 1000)
+            yield f'<line class="told" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{floor}"/>'
+            y = top + 14 * (place + 1)
+            yield f'<text class="quiet" x="{x + 4:.1f}" y="{y}">{_text(who)}</text>'
 
 
 def _mark(kind: str, x: float, top: int, floor: int, words: str) -> list[str]:

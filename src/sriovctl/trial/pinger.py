@@ -9,12 +9,14 @@ It prints, times in microseconds since 1970::
 
     pid 4711                    to be ended with TERM; it ends by itself after SECONDS
     answer SENT RECEIVED        as it comes
+    announced MOMENT MAC        a gratuitous ARP of the address, on the way to it (IPv4 only)
     lost SENT                   at the end, each that was not answered
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -62,6 +64,48 @@ def answered(family: int, mark: int, packet: bytes) -> int | None:
     return number if theirs == mark else None
 
 
+SIOCGIFADDR = 0x8915  # Linux sockios.h
+ETH_P_ARP = 0x0806
+ARP = struct.Struct("!HHBBH6s4s6s4s")  # RFC 826, Ethernet and IPv4
+
+
+def announced(packet: bytes, address: str) -> str | None:
+    """The MAC address that a gratuitous ARP says to have an address; None: it is none of it."""
+    if len(packet) < ARP.size:
+        return None
+    _, _, _, _, _, mac, sender, _, target = ARP.unpack(packet[: ARP.size])
+    if sender != target or sender != socket.inet_aton(address):
+        return None
+    return bytes(mac).hex(":")
+
+
+def device_towards(address: str) -> str | None:
+    """The network device whose own IPv4 address is the sender's of what goes to an address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+        way.connect((address, 9))
+        own = socket.inet_aton(way.getsockname()[0])
+        for _, name in socket.if_nameindex():
+            with contextlib.suppress(OSError):
+                asked = struct.pack("256s", name.encode())
+                if fcntl.ioctl(way, SIOCGIFADDR, asked)[20:24] == own:
+                    return name
+    return None
+
+
+def announcements(family: int, address: str) -> socket.socket | None:
+    """Hears ARP on the way to an address; None where there is none, or it cannot be heard."""
+    if family != socket.AF_INET:
+        return None
+    with contextlib.suppress(OSError):
+        device = device_towards(address)
+        if device is not None:
+            ear = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ARP))
+            ear.bind((device, ETH_P_ARP))
+            ear.setblocking(False)
+            return ear
+    return None
+
+
 def main() -> None:
     """Send and listen until TERM comes or the time is over."""
     address, rate, seconds = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
@@ -80,6 +124,8 @@ def main() -> None:
     waiting: dict[int, int] = {}
     wire = socket.socket(family, socket.SOCK_RAW, PROTOCOL[socket.AddressFamily(family)])
     wire.setblocking(False)
+    ear = announcements(family, str(target[0]))
+    heard = [wire] if ear is None else [wire, ear]
     began = time.monotonic()
     number = dropped = 0
     ends = None
@@ -99,11 +145,25 @@ def main() -> None:
             pause = began + (number + dropped) / rate - time.monotonic()
         else:
             pause = ends - now
-        if select.select([wire], [], [], max(0.0, pause))[0]:
+        ready = select.select(heard, [], [], max(0.0, pause))[0]
+        if ear is not None and ear in ready:
+            _hear(ear, str(target[0]))
+        if wire in ready:
             _listen(wire, family, mark, waiting)
         out.flush()
     for sent in waiting.values():
         out.write(f"lost {sent}\n")
+
+
+def _hear(ear: socket.socket, address: str) -> None:
+    while True:
+        try:
+            packet = ear.recv(2048)
+        except OSError:
+            return
+        mac = announced(packet, address)
+        if mac is not None:
+            sys.stdout.write(f"announced {time.time_ns() // 1000} {mac}\n")
 
 
 def _listen(wire: socket.socket, family: int, mark: int, waiting: dict[int, int]) -> None:

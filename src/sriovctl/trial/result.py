@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sriovctl.trial.failover import Round
+from sriovctl.trial.learned import Learned
+from sriovctl.trial.monitor import Monitor
 from sriovctl.trial.probes import Outage, Probe, onset, outage
 from sriovctl.trial.ways import Skipped
 
@@ -22,19 +24,25 @@ class Measured:
     """From when it was given back until nobody looked any more."""
     lost_before: int
     """Packets lost while nothing was done: what the network loses anyway."""
+    taken: float
+    """When the leg was gone, seconds since 1970: the silence's beginning, where there is one."""
+    learned: tuple[Learned, Learned]
+    """What the peers learned since the leg was taken, and since it was given back."""
 
 
 @dataclass(frozen=True)
 class Result:
     """A whole trial."""
 
+    date: str
+    host: str
     vm: str
     address: str
     sent_from: str
     rate: float
     """Packets a second that were asked for."""
-    detection: str | None
-    """What the bond's monitor needs at least, in words; None: not known."""
+    monitor: Monitor | None
+    """What the VM's bond watches by; None: not known."""
     budget_ms: float | None
     probes: tuple[Probe, ...]
     measured: tuple[Measured, ...]
@@ -60,11 +68,14 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """For programs. Times in ms, moments in seconds since 1970."""
         return {
+            "date": self.date,
+            "host": self.host,
             "vm": self.vm,
             "address": self.address,
             "sent_from": self.sent_from,
             "rate": {"asked": self.rate, "sent": round(self.sent_rate, 1)},
-            "detection": self.detection,
+            "detection": None if self.monitor is None else self.monitor.detection,
+            "notices_ms": None if self.monitor is None else self.monitor.notices_ms,
             "budget_ms": self.budget_ms,
             "held": self.held,
             "rounds": [self._round(one) for one in self.measured],
@@ -78,19 +89,31 @@ class Result:
             "way": one.round.way,
             "leg": one.round.leg,
             "carried": {"before": before, "away": meanwhile, "after": after},
-            "failover": {**asdict(one.failover), "within": self.within_budget(one.failover)},
-            "failback": {**asdict(one.failback), "within": self.within_budget(one.failback)},
+            "failover": self._outage(one.failover, one.learned[0]),
+            "failback": self._outage(one.failback, one.learned[1]),
             "lost_before": one.lost_before,
             "moments": moments,
         }
 
-
-def measure(rounds: Sequence[Round], probes: Sequence[Probe]) -> tuple[Measured, ...]:
-    """The figures of each round."""
-    return tuple(_measured(one, probes) for one in rounds)
+    def _outage(self, one: Outage, learned: Learned) -> dict[str, Any]:
+        return {**asdict(one), "within": self.within_budget(one), "learned": asdict(learned)}
 
 
-def _measured(one: Round, probes: Sequence[Probe]) -> Measured:
+def measure(
+    rounds: Sequence[Round],
+    probes: Sequence[Probe],
+    learned: Callable[[float, float], Learned],
+) -> tuple[Measured, ...]:
+    """The figures of each round.
+
+    :param learned: what the peers learned between two moments
+    """
+    return tuple(_measured(one, probes, learned) for one in rounds)
+
+
+def _measured(
+    one: Round, probes: Sequence[Probe], learned: Callable[[float, float], Learned]
+) -> Measured:
     near = [probe for probe in probes if one.began <= probe.sent < one.until]
     gone = onset(near, one.taken)
     return Measured(
@@ -98,4 +121,6 @@ def _measured(one: Round, probes: Sequence[Probe]) -> Measured:
         failover=outage(near, gone, one.back),
         failback=outage(near, one.back, one.until),
         lost_before=outage(near, one.began, gone).lost,
+        taken=gone,
+        learned=(learned(gone, one.back), learned(one.back, one.until)),
     )

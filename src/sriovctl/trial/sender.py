@@ -12,6 +12,7 @@ from sriovctl.reach import Reach
 from sriovctl.shell import command
 from sriovctl.trial import pinger, probes
 from sriovctl.trial.background import Background
+from sriovctl.trial.learned import Announcement, parse_announcement
 from sriovctl.trial.probes import Probe
 
 STOP_S = 30.0
@@ -34,6 +35,7 @@ class Sender:
         self._address = address
         self._pid: str | None = None
         self._probes: list[Probe] = []
+        self._announcements: list[Announcement] = []
         self._shift: float | None = None
         self._answered = threading.Event()
         program = files("sriovctl.trial").joinpath("pinger.py").read_text("utf-8")
@@ -48,6 +50,8 @@ class Sender:
     def _on_line(self, line: str) -> None:
         if line.startswith("pid "):
             self._pid = line.removeprefix("pid ")
+        if (heard := parse_announcement(line)) is not None:
+            self._announcements.append(heard)
         probe = probes.parse(line)
         if probe is None:
             return
@@ -94,6 +98,12 @@ class Sender:
         """End it; a sender that cannot be told ends by itself."""
         if self._pid is not None and self._run.running:
             self._reach.run(f"kill {command(self._pid)} || :\n", timeout_s=STOP_S)
+
+    @property
+    def announcements(self) -> tuple[Announcement, ...]:
+        """Gratuitous ARPs of the VM that it has heard so far, by our own clock."""
+        shift = self._shift or 0.0
+        return tuple(Announcement(a.moment + shift, a.mac) for a in self._announcements)
 
     def finish(self) -> list[Probe]:
         """End it and take all probes in the order of their sending, by our own clock.

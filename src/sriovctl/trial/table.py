@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
+from sriovctl.trial.learned import Learned
 from sriovctl.trial.probes import Outage
 from sriovctl.trial.result import Result
 from sriovctl.view.harmless import harmless
@@ -24,11 +25,11 @@ def print_result(result: Result) -> None:
             style="bold",
         )
     )
-    if result.detection is not None:
-        out.print(Text(harmless(f"its bond's monitor: {result.detection}")))
+    if result.monitor is not None:
+        out.print(Text(f"its bond's monitor: {result.monitor.detection}"))
     if noise := sum(one.lost_before for one in result.measured):
         out.print(Text(f"lost before anything was done: {noise}"))
-    headings = ("way", "leg", "event", "outage", "lost", "carried", "")
+    headings = ("way", "leg", "event", "outage", "lost", "carried", "peers told", "")
     put(out, table(headings, _rows(result), right="outage lost"))
     for skipped in result.skipped:
         out.print(Text(harmless(f"skipped  {skipped.name}, {skipped.leg}: {skipped.why}")))
@@ -39,18 +40,23 @@ def _rows(result: Result) -> Iterator[tuple[Cell, ...]]:
         before, meanwhile, after = (leg or "?" for leg in one.round.carried)
         yield (
             one.round.way, one.round.leg, "failover", _ms(one.failover), str(one.failover.lost),
-            f"{before} → {meanwhile}", _verdict(result, one.failover),
+            f"{before} → {meanwhile}", _told(one.learned[0]), _verdict(result, one.failover),
         )  # fmt: skip
         yield (
             "", "", "failback", _ms(one.failback), str(one.failback.lost),
-            f"{meanwhile} → {after}", _verdict(result, one.failback),
+            f"{meanwhile} → {after}", _told(one.learned[1]), _verdict(result, one.failback),
         )  # fmt: skip
     if not result.measured:
-        yield (NOTHING,) * 7
+        yield (NOTHING,) * 8
 
 
 def _ms(one: Outage) -> str:
     return f"{'' if one.over else '> '}{one.ms:.0f} ms"
+
+
+def _told(one: Learned) -> str:
+    times = {"ARP": one.arp_ms, **one.switches_ms}
+    return ", ".join(f"{who} {ms:.0f} ms" for who, ms in times.items() if ms is not None)
 
 
 def _verdict(result: Result, one: Outage) -> Cell:

@@ -10,13 +10,16 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
+from sriovctl.chain import guests
 from sriovctl.drivers import driver
-from sriovctl.host import PF, VF
-from sriovctl.plan import Impact, Stage, Step
+from sriovctl.host import PF, VF, VM, VMNic
+from sriovctl.plan import Impact, Link, Stage, Step
 from sriovctl.shell import command
 
-WayName = Literal["pf-down", "vf-link", "cable", "switch"]
-WAYS: tuple[WayName, ...] = ("pf-down", "vf-link", "cable", "switch")
+WayName = Literal["pf-down", "vf-link", "unbind", "cable", "switch"]
+WAYS: tuple[WayName, ...] = ("pf-down", "vf-link", "unbind", "cable", "switch")
+UNASKED: tuple[WayName, ...] = ("pf-down", "vf-link", "cable", "switch")
+"""Those after which every guest's bond is whole again by itself."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Leg:
 
     pf: PF
     vf: VF
+    nic: VMNic
+    """The VF as the running VM's card."""
 
     @property
     def name(self) -> str:
@@ -65,7 +70,7 @@ class LabPlace:
     """By port, the network device that is the switch's end of its cable."""
 
 
-def way(name: WayName, leg: Leg, vm: str, place: LabPlace | None) -> Way | Skipped:
+def way(name: WayName, leg: Leg, vm: VM, place: LabPlace | None) -> Way | Skipped:
     """How one leg is taken away in one way, or why it cannot be.
 
     :param place: None where the host is in no lab
@@ -77,6 +82,11 @@ def way(name: WayName, leg: Leg, vm: str, place: LabPlace | None) -> Way | Skipp
             return Skipped(name, leg.name, f"{leg.pf.driver} cannot set a VF's link state")
         title = f"{leg.name} VF {leg.vf.index} link disabled"
         return Way(name, leg, _stage(vm, title, *_vf_link(leg)), on_host=True)
+    if name == "unbind":
+        if leg.nic.how != "pool" or not leg.nic.managed:
+            return Skipped(name, leg.name, "only a pool's card can be plugged in again as it was")
+        title = f"{leg.name} VF {leg.vf.index} unbound from {leg.vf.driver or 'its driver'}"
+        return Way(name, leg, _stage(vm, title, *_unbind(leg, vm), link="guests"), on_host=True)
     if place is None:
         return Skipped(name, leg.name, "only a lab's cables and switches can be cut: --lab NAME")
     switch = place.switches.get(leg.name)
@@ -90,16 +100,16 @@ def way(name: WayName, leg: Leg, vm: str, place: LabPlace | None) -> Way | Skipp
     return Way(name, leg, _stage(vm, f"{' '.join(words)} cut", cut, "", mend), on_host=False)
 
 
-def _stage(vm: str, title: str, do: str, check: str, undo: str) -> Stage:
+def _stage(vm: VM, title: str, do: str, check: str, undo: str, link: Link = "bonds") -> Stage:
     step = Step(
-        link="bonds",
+        link=link,
         title=title,
-        reason=f"a trial: does {vm} fail over",
+        reason=f"a trial: does {vm.name} fail over",
         do=do,
         check=check,
         undo=undo,
         impact=Impact.LINK_BLIP,
-        affects=(vm,),
+        affects=(vm.name,),
     )
     return Stage(title=f"trial: {title}", steps=(step,))
 
@@ -123,4 +133,18 @@ def _vf_link(leg: Leg) -> tuple[str, str, str]:
         "",
         # who refuses one state refuses the other
         f"[ -e {refused} ] || {state(leg.vf.link_state or 'auto')}",
+    )
+
+
+def _unbind(leg: Leg, vm: VM) -> tuple[str, str, str]:
+    """By libvirt, which has the VM let go of the card first; a bare unbind waits for that in the
+    kernel, with the device's lock held."""
+    nic = leg.nic
+    pool = nic.pool or ""
+    card = (vm.uuid or vm.name, nic.mac or "", guests.xml_text(pool), leg.pf.pci, "--live")
+    plugged = guests.nic_xml(pool, nic.mac or "", nic.vlan)
+    return (
+        command("detach_nic", *card),
+        command("vm_lacks_nic", *card),
+        command("attach_nic_if_missing", *card, plugged),
     )

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 
-from sriovctl.host import VF
 from sriovctl.trial.carried import carrier, parse, parse_of_lab
-from sriovctl.trial.ways import LabPlace, Leg
-from tests.unit.chain.worlds import bare_pf
+from sriovctl.trial.ways import LabPlace
+from tests.unit.trial.legs import leg
 
-LEGS = [Leg(bare_pf(n), VF(index=1, pci=f"0000:0{n}:10.2")) for n in (1, 2)]
+LEGS = [leg(number, 1) for number in (1, 2)]
 
 
-def told(leg: str, of_vf: int | None, of_port: int) -> str:
+def told(name: str, of_vf: int | None, of_port: int) -> str:
     vf: dict[str, object] = {"vf": 1}
     if of_vf is not None:
         vf["stats"] = {"rx": {"packets": of_vf}}
-    device = json.dumps([{"ifname": leg, "vfinfo_list": [{"vf": 0}, vf]}])
-    return f"leg\t{leg}\nip\t{device}\nNIC statistics:\n     rx_packets: {of_port}\n     x: 5\n"
+    device = json.dumps([{"ifname": name, "vfinfo_list": [{"vf": 0}, vf]}])
+    return f"leg\t{name}\nip\t{device}\nNIC statistics:\n     rx_packets: {of_port}\n     x: 5\n"
 
 
 def test_the_leg_that_counted_the_packets_carries() -> None:

@@ -42,7 +42,7 @@ def test_vlans_and_bridges_are_found_above() -> None:
 def leg(number: int, up: bool = True) -> Leg:
     vfs = tuple(VF(index=index, pci=f"0000:0{number}:10.{index}") for index in range(3))
     pf: PF = bare_pf(number, up=up).model_copy(update={"vfs": vfs})
-    return Leg(pf, vfs[0])
+    return Leg(pf, vfs[0], VMNic(how="pool", mac=None, pci=vfs[0].pci))
 
 
 def guest(name: str, *pcis: str) -> VM:

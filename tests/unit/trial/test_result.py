@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from xml.etree import ElementTree
 
 import pytest
 
 from sriovctl.rackbond import GuestBond
 from sriovctl.trial.failover import Round, differences
-from sriovctl.trial.monitor import of_rack
+from sriovctl.trial.learned import Announcement, Move, learned
+from sriovctl.trial.monitor import Monitor, of_rack
 from sriovctl.trial.picture import svg
 from sriovctl.trial.probes import Probe
 from sriovctl.trial.result import Result, measure
@@ -28,10 +30,25 @@ def result(silent_s: float = 0.5, budget_ms: float | None = None, vm: str = "VM-
         Probe(moment, None if 102 <= moment < 102 + silent_s else moment + 0.001)
         for moment in moments
     )
+    told = partial(
+        learned,
+        [Announcement(102.4, "02:00:00:00:00:02")],
+        [Move(102.3, "02:00:00:00:00:02", "s2-em2", "switch-2"), Move(103, "?", "x", "switch-1")],
+        ["02:00:00:00:00:01"],
+    )
     one = Round("pf-down", "em1", 101, 102, 104, 106, ("em1", "em2", None))
-    skipped = (Skipped("vf-link", "em1", "igb cannot"),)
     return Result(
-        vm, "10.8.0.12", "here", 1000, None, budget_ms, probes, measure([one], probes), skipped
+        date="2026-11-22T12:00:00+00:00",
+        host="server-2",
+        vm=vm,
+        address="10.8.0.12",
+        sent_from="here",
+        rate=1000,
+        monitor=None,
+        budget_ms=budget_ms,
+        probes=probes,
+        measured=measure([one], probes, told),
+        skipped=(Skipped("vf-link", "em1", "igb cannot"),),
     )
 
 
@@ -59,6 +76,11 @@ def test_json_has_all_figures() -> None:
     (one,) = told["rounds"]
     assert one["carried"] == {"before": "em1", "away": "em2", "after": None}
     assert one["failover"]["within"] is False
+    assert one["failover"]["learned"] == {
+        "arp_ms": pytest.approx(400),
+        "switches_ms": {"switch-2": pytest.approx(300)},
+    }
+    assert one["failback"]["learned"] == {"arp_ms": None, "switches_ms": {}}
     assert one["failback"]["within"] is True
     assert told["skipped"][0]["why"] == "igb cannot"
 
@@ -73,6 +95,7 @@ def test_picture_is_xml_and_within_its_frame(vm: str) -> None:
     texts = " ".join(text.text or "" for text in tree.iter("{http://www.w3.org/2000/svg}text"))
     assert "leg away" in texts
     assert "leg back" in texts
+    assert {"ARP", "switch-2"} <= set(texts.split())
     assert "501 ms" in texts or "500 ms" in texts
 
 
@@ -86,7 +109,9 @@ def test_table_says_it(capsys: pytest.CaptureFixture[str]) -> None:
     print_result(result(budget_ms=400, vm=HOSTILE))
     said = capsys.readouterr().out
     assert "\x1b[2J" not in said
-    assert re.search(r"pf-down +em1 +failover +50\d ms +500 +em1 → em2 +over 400 ms", said)
+    assert re.search(
+        r"pf-down +em1 +failover +50\d ms +500 +em1 → em2 +ARP 400 ms, switch-2 300 ms +over", said
+    )
     assert re.search(r"failback +0 ms +0 +em2 → \? +within 400 ms", said)
     assert "skipped  vf-link, em1: igb cannot" in said
 
@@ -109,7 +134,9 @@ def test_detection_is_the_monitors() -> None:
     assert of_rack(GuestBond.model_validate({})) is None
     arp = of_rack(GuestBond.model_validate({"arp_interval": 300}))
     assert arp is not None
-    assert "600 to 900 ms" in arp.detection
+    assert "750 to 1050 ms" in arp.detection
+    assert Monitor(0, 300, arp_only=True).notices_ms == (600, 900)
+    assert Monitor(0, 0).notices_ms is None
     link = of_rack(GuestBond.model_validate({"miimon": 80, "downdelay": 100}))
     assert link is not None
     assert "180 ms" in link.detection

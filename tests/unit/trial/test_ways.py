@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sriovctl.host import VF
 from sriovctl.reach import LocalReach
 from sriovctl.trial.away import Away, RefusedError
-from sriovctl.trial.ways import WAYS, LabPlace, Leg, Skipped, Way, WayName, way
-from tests.unit.chain.worlds import bare_pf
+from sriovctl.trial.ways import UNASKED, WAYS, LabPlace, Leg, Skipped, Way, WayName, way
+from tests.unit.trial.legs import GUEST, leg
 
-IGB = Leg(bare_pf(1), VF(index=3, pci="0000:01:10.6"))
+IGB = leg(1, 3)
 ICE = dataclasses.replace(IGB, pf=IGB.pf.model_copy(update={"driver": "ice"}))
 LAB = LabPlace("x", "sriovctl-x", "server-2", {"em1": "switch-1"}, {"em1": "s2-em1"})
 
@@ -45,7 +46,7 @@ def make_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_state: str) ->
 
 
 def taken(name: WayName, leg: Leg, tmp_path: Path, bound_s: int = 30) -> Away:
-    one = way(name, leg, "VM-2", None)
+    one = way(name, leg, GUEST, None)
     assert isinstance(one, Way)
     return Away(LocalReach("here"), one.stage, bound_s, tmp_path / "state")
 
@@ -98,15 +99,34 @@ def test_link_state_goes_back_to_what_it_was(tmp_path: Path, host: LocalReach) -
 
 
 def test_igb_has_no_link_state() -> None:
-    skipped = way("vf-link", IGB, "VM-2", None)
+    skipped = way("vf-link", IGB, GUEST, None)
     assert isinstance(skipped, Skipped)
     assert "igb" in skipped.why
 
 
+def test_a_driver_is_unbound_by_libvirt_and_the_same_card_comes_back() -> None:
+    found = way("unbind", IGB, GUEST, None)
+    assert isinstance(found, Way)
+    (step,) = found.stage.steps
+    card = ["1-2", "02:00:00:00:01:03", "em1&apos;s", IGB.pf.pci, "--live"]
+    assert shlex.split(step.do) == ["detach_nic", *card]
+    *words, xml = shlex.split(step.undo)
+    assert words == ["attach_nic_if_missing", *card]
+    assert '<mac address="02:00:00:00:01:03"' in xml
+    assert 'network="em1\'s"' in xml
+    assert "unbind" not in UNASKED
+
+
+@pytest.mark.parametrize("card", [{"how": "hostdev", "mac": None}, {"managed": False}])
+def test_a_card_that_cannot_be_plugged_in_again_is_left_alone(card: dict[str, Any]) -> None:
+    nic = IGB.nic.model_copy(update=card)
+    assert isinstance(way("unbind", dataclasses.replace(IGB, nic=nic), GUEST, None), Skipped)
+
+
 @pytest.mark.parametrize("name", ["cable", "switch"])
 def test_only_a_lab_has_cables(name: WayName) -> None:
-    assert isinstance(way(name, IGB, "VM-2", None), Skipped)
-    found = way(name, IGB, "VM-2", LAB)
+    assert isinstance(way(name, IGB, GUEST, None), Skipped)
+    found = way(name, IGB, GUEST, LAB)
     assert isinstance(found, Way)
     assert not found.on_host
     (step,) = found.stage.steps

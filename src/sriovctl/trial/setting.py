@@ -1,0 +1,167 @@
+"""Where a trial takes place: the VM and its address, the lab, and where traffic is sent from."""
+
+from __future__ import annotations
+
+import ipaddress
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from sriovctl import targets
+from sriovctl.errors import HostError, SriovctlError, UsageError
+from sriovctl.explain import nearest
+from sriovctl.host import VM, HostState
+from sriovctl.rack import Rack
+from sriovctl.reach import LocalReach, Reach
+from sriovctl.shell import command
+from sriovctl.trial.ways import LabPlace
+
+T = TypeVar("T")
+
+ASK_S = 60.0
+"""For libvirt to say what a VM's guest agent says."""
+
+
+@dataclass(frozen=True)
+class Sending:
+    """Where traffic is sent from."""
+
+    reach: Reach
+    prefix: tuple[str, ...] = ()
+    """What runs a command in the right network namespace there."""
+    python: str = "python3"
+
+
+def sent_from(
+    sender: str | None,
+    place: LabPlace | None,
+    ssh_config: str | None,
+    work: Callable[[Sending], T],
+) -> T:
+    """Do some work with traffic from a host, from a lab's switches, or from here.
+
+    :param sender: ``[user@]name[:port]``, where it is to be another host
+    :param place: None where there is no lab
+    """
+    if sender is not None:
+        there = (targets.of_host(sender),)
+        return only(
+            targets.each(there, lambda reach, _: work(Sending(reach)), ssh_config=ssh_config)
+        )
+    if place is not None:
+        from sriovctl.lab import switches
+
+        reach = LocalReach(f"the switches of lab {place.lab}")
+        return work(Sending(reach, tuple(switches.inside(place.namespace, [])), sys.executable))
+    return work(Sending(LocalReach(socket.gethostname()), python=sys.executable))
+
+
+def only(results: dict[str, T | SriovctlError]) -> T:
+    """The one result that there is, or its error raised."""
+    (result,) = results.values()
+    if isinstance(result, SriovctlError):
+        raise result
+    return result
+
+
+def check_named(rack: Rack, vm: str, path: Path) -> None:
+    """
+    :raises UsageError: the rack has no such VM
+    """
+    if vm not in rack.vms:
+        raise UsageError(
+            f"no VM {vm!r} in {path}",
+            f"{nearest(vm, rack.vms)}it has: {', '.join(rack.vms) or 'none'}",
+            "name one of these",
+        )
+
+
+def running(vm: str, state: HostState) -> VM:
+    """A VM as its host has it.
+
+    :raises HostError: it does not run
+    """
+    guest = state.vm_named(vm)
+    if guest is None or not guest.running:
+        raise HostError(f"VM {vm} does not run", "nobody would answer", f"virsh start {vm}")
+    return guest
+
+
+def address_by_agent(host: Reach, vm: str) -> str:
+    """What the VM's guest agent says its address is.
+
+    :raises UsageError: it has no agent, or it names none
+    """
+    words = command("virsh", "-q", "-c", "qemu:///system", "domifaddr", vm, "--source", "agent")
+    done = host.run(f"{words}\n", timeout_s=ASK_S)
+    found = first_address(done.stdout)
+    if found is None:
+        raise UsageError(
+            f"nobody says an address of {vm}",
+            "traffic is sent to it; the rack file has none under its bond, and its guest agent "
+            f"says none: {done.stderr.strip() or 'it has none yet'}",
+            "give it with --address",
+        )
+    return found
+
+
+def first_address(text: str) -> str | None:
+    """The first address that others can reach, IPv4 before IPv6. Pure.
+
+    :param text: what ``virsh domifaddr`` prints
+    """
+    fields = [line.split() for line in text.splitlines()]
+    addresses = []
+    for written in (words[3].partition("/")[0] for words in fields if len(words) == 4):
+        try:
+            address = ipaddress.ip_address(written)
+        except ValueError:
+            continue
+        if not (address.is_loopback or address.is_link_local):
+            addresses.append(address)
+    return min(map(str, addresses), key=lambda text: ":" in text, default=None)
+
+
+def lab_place(name: str, server: str) -> LabPlace:
+    """Where in a lab a host is.
+
+    :raises UsageError: there is no such lab, or it has no such server
+    """
+    from sriovctl.lab import layout, state
+
+    lab = state.load(name)
+    there = lab.server(server)
+    return LabPlace(
+        lab=name,
+        namespace=lab.namespace,
+        server=server,
+        switches={port.name: port.switch for port in there.ports},
+        taps={port.name: layout.tap_name(there, port) for port in there.ports},
+    )
+
+
+def end_as_from_the_keyboard() -> None:
+    """TERM and HUP put everything back as Ctrl-C does."""
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGHUP, stop)
+
+
+def write(file: str, text: str) -> None:
+    """A picture, where the user wants it.
+
+    :raises UsageError: it cannot be written there
+    """
+    try:
+        Path(file).write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}", "", "name another file") from (
+            error
+        )
