@@ -8,13 +8,14 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from sriovctl import permission, planfile, reconcile, targets
+from sriovctl import inside, permission, planfile, reconcile, silence, targets
 from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.host import HostState
-from sriovctl.plan import Impact, Plan, Severity
+from sriovctl.plan import Finding, Impact, Plan, Severity
 from sriovctl.reach import Reach
 from sriovctl.targets import Target
 from sriovctl.transaction import compile_stage
@@ -75,15 +76,40 @@ def _look(reach: Reach, target: Target) -> HostState:
     return reconcile.look(reach)
 
 
-def _plans(arguments: argparse.Namespace) -> tuple[tuple[Target, ...], dict[str, Plan], int]:
+@dataclass(frozen=True)
+class _Planned:
+    """A host's plan, and what its running VMs said: that changes by itself, so no plan has it."""
+
+    plan: Plan
+    silent: tuple[Finding, ...]
+
+    @property
+    def told(self) -> Plan:
+        """The plan as a person is told of it."""
+        findings = (*self.plan.findings, *self.silent)
+        return self.plan.model_copy(update={"findings": findings})
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What is not as wanted inside its VMs."""
+        return tuple(f for f in self.silent if f.severity is Severity.WARNING)
+
+
+def _plans(
+    arguments: argparse.Namespace,
+) -> tuple[tuple[Target, ...], dict[str, _Planned], int]:
     hosts = targets.of_rack(arguments.rack, arguments.limit, arguments.inventory)
 
-    def work(reach: Reach, target: Target) -> Plan:
-        return reconcile.plan_now(reach, target.wanted)
+    def work(reach: Reach, target: Target) -> _Planned:
+        have = reconcile.look(reach)
+        firmware = reconcile.look_at_firmware(target.wanted, have)
+        plan = reconcile.plan_of(target.wanted, have, firmware)
+        said = inside.look(reach, silence.vms_to_ask(have)) if have.system.root else {}
+        return _Planned(plan, tuple(silence.findings(target.wanted, have, said)))
 
     results = _each(hosts, work, arguments)
     plans, code = successes(results)
-    return hosts, plans, max([code, *(_exit_code(plan) for plan in plans.values())])
+    return hosts, plans, max([code, *(_exit_code(one.plan) for one in plans.values())])
 
 
 def _exit_code(plan: Plan) -> int:
@@ -97,30 +123,36 @@ def check(arguments: argparse.Namespace) -> int:
     if arguments.all and arguments.limit:
         raise UsageError("--all with --limit", "", "leave one of them out")
     _, plans, code = _plans(arguments)
+    if any(one.warnings for one in plans.values()):
+        code = max(code, DIFFERS)
     if arguments.json:
-        print_json({name: plan.model_dump(mode="json") for name, plan in plans.items()})
+        print_json({name: one.told.model_dump(mode="json") for name, one in plans.items()})
         return code
     from sriovctl.view.plans import print_check, print_differing
 
-    for plan in plans.values():
-        (print_differing if arguments.all else print_check)(plan)
+    for one in plans.values():
+        if arguments.all:
+            print_differing(one.plan, one.warnings)
+        else:
+            print_check(one.told)
     return code
 
 
 def plan(arguments: argparse.Namespace) -> int:
     """``sriovctl plan``: every step with its reason, or the script, or a file for apply."""
-    hosts, plans, code = _plans(arguments)
+    hosts, planned, code = _plans(arguments)
+    plans = {name: one.plan for name, one in planned.items()}
     if arguments.output is not None:
         _save(arguments.output, hosts, plans)
     if arguments.script:
         _print_scripts(plans.values())
     elif arguments.json:
-        print_json({name: made.model_dump(mode="json") for name, made in plans.items()})
+        print_json({name: one.told.model_dump(mode="json") for name, one in planned.items()})
     else:
         from sriovctl.view.plans import print_plan
 
-        for made in plans.values():
-            print_plan(made)
+        for one in planned.values():
+            print_plan(one.told)
     return code
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from sriovctl.plan import Impact, Plan, Severity, Stage
+from sriovctl.plan import Finding, Impact, Plan, Severity, Stage
 from sriovctl.view.findings import render_findings
 from sriovctl.view.harmless import harmless
 
@@ -35,9 +35,14 @@ def print_check(plan: Plan, console: Console | None = None) -> None:
     out.print(_standing(plan))
 
 
-def print_differing(plan: Plan, console: Console | None = None) -> None:
-    """A line for a host that is not as wanted, with all that differs; nothing for one that is."""
-    wrong = [f for s in (Severity.BLOCKED, Severity.ERROR) for f in plan.of(s)]
+def print_differing(
+    plan: Plan, inside: tuple[Finding, ...] = (), console: Console | None = None
+) -> None:
+    """A line for a host that is not as wanted, with all that differs; nothing for one that is.
+
+    :param inside: what is not as wanted inside its VMs
+    """
+    wrong = [*(f for s in (Severity.BLOCKED, Severity.ERROR) for f in plan.of(s)), *inside]
     said = [f"{f.severity.value}: {f.about}: {f.found}" for f in wrong]
     said += [f"differs: {step.title}" for step in plan.steps]
     if said:
@@ -70,7 +75,8 @@ def _standing(plan: Plan) -> Text:
     if plan.of(Severity.ERROR):
         return Text("cannot be: apply would change nothing", style="bold red")
     if plan.empty:
-        return Text("as wanted: nothing to do", style="green")
+        but = " but for the warnings" if plan.of(Severity.WARNING) else ""
+        return Text(f"as wanted{but}: nothing to do", style="yellow" if but else "green")
     worst = max((step.impact for step in plan.steps), key=lambda i: i.rank)
     impact = "" if worst is Impact.NONE else f", worst impact {worst.value}"
     return Text(f"{_count(len(plan.steps), 'step')} to do{impact}", style="bold")
