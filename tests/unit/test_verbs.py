@@ -150,3 +150,26 @@ def test_a_rack_file_may_be_json(rack: Callable[..., str]) -> None:
 def test_a_file_is_no_host(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["show", "examples/one-host.yaml"]) == 2
     assert "--rack examples/one-host.yaml" in capsys.readouterr().err
+
+
+def test_cron_hears_of_what_is_not_as_wanted_only(
+    rack: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = rack(TWO, a=held_host("VM-2"), b=bare_host())
+    assert cli.main(["check", "--all", path]) == 4
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("  ")[0] for line in lines] == ["a", "b"]
+    assert "VM-2" in lines[0]
+    assert "0 → 7 VFs" in lines[1]
+    path = rack("hosts: {a: {pfs: {em1: 0}}}\n", a=bare_host())
+    assert cli.main(["check", "--all", path]) == 0
+    assert capsys.readouterr().out == ""
+    assert cli.main(["check", "--all", path, "--limit", "a"]) == 2
+
+
+def test_what_somebody_would_notice_is_left_alone(
+    rack: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = rack(ONE, a=bare_host())
+    assert cli.main(["apply", "--unnoticed", path]) == 4
+    assert "link-blip" in capsys.readouterr().err

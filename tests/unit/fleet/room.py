@@ -1,0 +1,276 @@
+"""A room of twenty hosts, each an sshd of its own on the loopback interface, and what befalls them.
+
+Run by test_fleet.py in a process of its own.
+"""
+
+from __future__ import annotations
+
+# isort: off
+import sriovctl.fleet  # noqa: F401 (first of all: it makes sockets gevent's)
+
+# isort: on
+import contextlib
+import getpass
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gevent
+import paramiko
+import pytest
+
+from sriovctl import reconcile, targets
+from sriovctl.errors import HostError, SriovctlError, TransactionError, UnreachableError
+from sriovctl.plan import Plan, Stage
+from sriovctl.reach import OverdueError, Reach
+from sriovctl.reconcile import Outcome
+from sriovctl.rollout import Pace, Result, Rollout, Stop, UntouchedError, Work
+from sriovctl.stagerun import Timeouts
+from sriovctl.targets import Target
+from sriovctl.transaction import Event, StepDone
+from sriovctl.wanted import HostWant
+from sriovctl.waves import Share
+from tests.unit.fleet.remote import SSHD, Server, keygen
+from tests.unit.test_reconcile import Recorder, World
+
+COUNT = 20
+CONNECT_S = 3.0
+HOST_S = 30.0
+NAMES = [f"server-{number:02}" for number in range(COUNT)]
+
+
+def free_ports(count: int) -> list[int]:
+    """So many different ones."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+class Room:
+    """Twenty sshd, the way to each, and what each should be."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.host_key, self.key = keygen(folder / "host_key"), keygen(folder / "key")
+        self.public = Path(f"{self.host_key}.pub").read_text()
+        self.ports = dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
+        self.servers: dict[str, Server] = {}
+        self.worlds = {name: World(folder / f"{name}-world") for name in NAMES}
+        self.known = dict.fromkeys(NAMES, self.public)
+        self.begun: list[str] = []
+        self.on_event: Callable[[str, Event], None] = lambda *_: None
+        (folder / "ssh_config").write_text(
+            f"Host *\n User {getpass.getuser()}\n IdentityFile {self.key}\n"
+            f" UserKnownHostsFile {folder / 'known_hosts'}\n"
+        )
+
+    def start(self, name: str, path: str = os.environ["PATH"], disk: str | None = None) -> None:
+        """An sshd, and wait until it listens.
+
+        :param path: where its sessions find programs
+        :param disk: size of a file system of its own for its state, for root only
+        """
+        state = self.folder / f"{name}-state"
+        state.mkdir(exist_ok=True)
+        config = self.folder / f"{name}-sshd"
+        config.write_text(
+            f"Port {self.ports[name]}\nListenAddress 127.0.0.1\nHostKey {self.host_key}\n"
+            f"PidFile none\nAuthorizedKeysFile {self.key}.pub\nStrictModes no\nUsePAM no\n"
+            "PermitRootLogin yes\nPasswordAuthentication no\n"
+            f'SetEnv "SRIOVCTL_STATE={state}" "PATH={path}"\n'
+        )
+        words = [SSHD or "sshd", "-D", "-e", "-f", str(config)]
+        if disk is not None:
+            mount = f'mount -t tmpfs -o size={disk} tmpfs {state} && exec "$@"'
+            words = ["unshare", "-m", "sh", "-c", mount, "sh", *words]
+        process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        self.servers[name] = Server(self.folder, self.ports[name], process)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "Server listening" in line:
+                return
+        pytest.fail(f"sshd of {name} did not start")
+
+    def end(self, name: str) -> None:
+        """It and its connections die; what runs on the host goes on."""
+        server = self.servers.pop(name)
+        server.process.kill()
+        server.cut()
+        server.process.wait()
+        assert server.process.stderr is not None
+        server.process.stderr.close()
+
+    def apply(
+        self, *, batch: str = "30%", most_failed: str = "0", host_s: float = HOST_S
+    ) -> dict[str, Result]:
+        (self.folder / "known_hosts").write_text(
+            "".join(f"[127.0.0.1]:{self.ports[name]} {key}" for name, key in self.known.items())
+        )
+        room = self
+        self.begun = []
+
+        class Watching(Recorder):
+            def stage_started(self, host: str, stage: Stage) -> None:
+                room.begun.append(host)
+
+            def event(self, host: str, stage: Stage, event: Event) -> None:
+                room.on_event(host, event)
+
+        observer = Watching()
+
+        def plan(name: str, *_: Any) -> Plan:
+            return self.worlds[name].plan(*_).model_copy(update={"host": name})
+
+        def look(reach: Reach, target: Target) -> Outcome | None:
+            reconcile.look(reach)
+            made = plan(target.name, None, None, None)
+            return Outcome(target.name, made) if made.empty else None
+
+        def change(reach: Reach, target: Target) -> Outcome:
+            return reconcile.apply(
+                reach,
+                HostWant(rack="r", name=target.name, pfs=()),
+                observer=observer,
+                timeouts=Timeouts(probe_s=20, stage_s=20, reconnect_s=2, retry_s=0.1),
+                planner=partial(plan, target.name),
+            )
+
+        def gate(reach: Reach, target: Target) -> None:
+            if look(reach, target) is None:
+                raise HostError(f"{target.name}: not any more")
+
+        each = partial(
+            targets.each,
+            ssh_config=str(self.folder / "ssh_config"),
+            connect_s=CONNECT_S,
+            host_s=host_s,
+        )
+        return Rollout(
+            each,
+            Work(look, change, gate, lambda _: None),
+            Pace(Share.parse(batch), Share.parse(most_failed)),
+            observer,
+            Stop(lambda _: None),
+            lambda _: None,
+        ).run([Target(name, "127.0.0.1", self.ports[name]) for name in NAMES])
+
+    def texts(self, names: Sequence[str]) -> set[str]:
+        return {text for name in names for text in self.worlds[name].texts}
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd asks for it when it is root
+    room = Room(tmp_path)
+    yield room
+    for name in list(room.servers):
+        room.end(name)
+
+
+@pytest.fixture(autouse=True)
+def user(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Whoever runs the tests logs in as root; on these ports as somebody who is not."""
+    others: set[int] = set()
+
+    def name(transport: paramiko.Transport) -> str:
+        return "operator" if transport.getpeername()[1] in others else "root"
+
+    monkeypatch.setattr(paramiko.Transport, "get_username", name)
+    return others
+
+
+def said(results: dict[str, Result], name: str, kind: type[SriovctlError]) -> str:
+    result = results[name]
+    assert isinstance(result, kind), result
+    return result.found
+
+
+def test_what_befalls_one_host_befalls_no_other(room: Room, user: set[int]) -> None:
+    unknown, changed, dead, hanging, sudoless, full, dying, slow = NAMES[1:9]
+    well = [NAMES[0], *NAMES[9:]]
+    del room.known[unknown]
+    room.known[changed] = Path(f"{keygen(room.folder / 'other')}.pub").read_text()
+    user.add(room.ports[sudoless])
+    bare = room.folder / "bare"
+    bare.mkdir()
+    (bare / "sh").symlink_to("/bin/sh")
+    if os.geteuid() != 0:
+        well.append(full)  # a file system of its own takes root
+    for name in NAMES:
+        if name in (dead, hanging):
+            continue
+        path = str(bare) if name == sudoless else os.environ["PATH"]
+        small = "16k" if name == full and name not in well else None
+        room.start(name, path=path, disk=small)
+    go = room.folder / "go"
+    step = room.worlds[slow].steps[room.worlds[slow].files[1]]
+    waits = f"until [ -e {go} ]; do sleep 0.1; done; {step.do}"
+    room.worlds[slow].change(1, do=waits)
+
+    def die(host: str, event: Event) -> None:
+        if host == dying and isinstance(event, StepDone) and host in room.servers:
+            room.end(host)
+
+    room.on_event = die
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", room.ports[hanging]))
+        silent.listen()
+        results = room.apply(most_failed="50%", host_s=10)
+
+    assert "not known" in said(results, unknown, UnreachableError)
+    assert "has changed" in said(results, changed, UnreachableError)
+    assert "Unable to connect" in said(results, dead, UnreachableError)
+    said(results, hanging, UnreachableError)
+    assert "sudo" in said(results, sudoless, UnreachableError)
+    assert "lost in mid-run" in said(results, dying, TransactionError)
+    assert "not done after 10 s" in said(results, slow, OverdueError)
+    if full not in well:
+        assert "disk" in said(results, full, HostError)
+    for name in well:
+        assert isinstance(results[name], Outcome), results[name]
+    assert room.texts(well) == {"new"}
+    untouched = [unknown, changed, dead, hanging, sudoless, *({full} - {*well})]
+    assert room.texts(untouched) == {"old"}
+    assert not set(untouched[:5]) & set(room.begun)
+
+    # what was given up goes on by itself
+    go.touch()
+    with gevent.Timeout(HOST_S):
+        while room.worlds[slow].texts != {"new"}:
+            gevent.sleep(0.1)
+
+    # mended, the same again goes on: who is as wanted is not begun
+    room.on_event = lambda *_: None
+    room.known = dict.fromkeys(NAMES, room.public)
+    user.clear()
+    for name in (dead, hanging, dying, sudoless):
+        if name in room.servers:
+            room.end(name)
+        room.start(name)
+    if full in room.servers and full not in well:
+        room.end(full)
+        room.start(full)
+    again = room.apply()
+    # pyinfra reads known_hosts once a process
+    keyless = {unknown, changed}
+    assert {n for n, r in again.items() if not isinstance(r, Outcome)} == keyless
+    assert not {*well, slow} & {*room.begun}
+    assert room.texts([name for name in NAMES if name not in keyless]) == {"new"}
+
+
+def test_the_canary_fails_and_no_other_is_touched(room: Room) -> None:
+    for name in NAMES:
+        room.start(name)
+    room.worlds[NAMES[0]].change(2, do="false")
+    results = room.apply()
+    assert "failed" in said(results, NAMES[0], TransactionError)
+    assert room.begun == NAMES[:1]
+    assert room.texts(NAMES) == {"old"}
+    assert all(isinstance(results[name], UntouchedError) for name in NAMES[1:])
