@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from sriovctl.chain.steps import LinkPlan
-from sriovctl.host import VM, HostState, VMNic
+from sriovctl.host import PF, VM, Holder, HostState, VMNic
 from sriovctl.identity import identify
 from sriovctl.plan import Finding, Impact, Severity, Step
 from sriovctl.shell import command
-from sriovctl.wanted import HostWant, NicWant, VMWant
+from sriovctl.wanted import HostWant, NicWant, PFWant, VMWant
 
 _NAMESPACE = uuid.UUID("3b1f2c52-6b59-5c0e-8f55-8d2c14b6a0c4")
 """For uuid5: a VM that the rack file defines has the same UUID each time."""
@@ -21,17 +22,40 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
     """What must change for the VMs of a host, and what stands in the way."""
     result = LinkPlan()
     taken = _addresses_of_others(want, have)
+    ports = _ports(want, have)
+    present = {vm.name: vm for vm in reversed(have.vms)}
     for vm_want in want.vms:
-        vm = have.vm_named(vm_want.name)
+        vm = present.get(vm_want.name)
         problems = _problems(vm_want, vm, want, have, taken)
         result.findings += problems
         result.findings += _any_address(vm_want)
         if not any(f.severity is Severity.ERROR for f in problems):
-            _one_vm(want, vm_want, vm, have, result)
+            _one_vm(want, vm_want, vm, have, ports, result)
     if (result.build or result.release) and (problem := _no_libvirt(have)):
         result.findings.append(problem)
-    result.findings += _too_few_vfs(want, have)
+    result.findings += _too_few_vfs(want, have, ports)
     return result
+
+
+@dataclass(frozen=True)
+class _Ports:
+    """The host's ports that the rack file names, identified once for all VMs."""
+
+    legs: dict[str, PF]
+    """By ``PFWant.name``; those that cannot be identified are not in it."""
+    pools: frozenset[str]
+    """Pools whose cards in a VM are ours: those over these ports."""
+
+
+def _ports(want: HostWant, have: HostState) -> _Ports:
+    found = ((pf.name, identify(pf, have)) for pf in want.pfs)
+    legs = {leg: pf for leg, pf in found if not isinstance(pf, Finding)}
+    names = {pf.name for pf in legs.values()}
+    return _Ports(
+        legs,
+        frozenset(pf.pool for pf in want.pfs if pf.pool is not None)
+        | {pool.name for pool in have.pools if pool.pf and pool.pf in names},
+    )
 
 
 def nic_xml(pool: str, mac: str, vlan: int) -> str:
@@ -78,7 +102,12 @@ def _new_uuid(want: HostWant, vm: VMWant) -> str:
 
 
 def _one_vm(
-    want: HostWant, vm_want: VMWant, vm: VM | None, have: HostState, result: LinkPlan
+    want: HostWant,
+    vm_want: VMWant,
+    vm: VM | None,
+    have: HostState,
+    ports: _Ports,
+    result: LinkPlan,
 ) -> None:
     name = vm_want.name
     if vm is None:
@@ -96,7 +125,7 @@ def _one_vm(
         )
         vm = VM(name=name, uuid=key, persistent=True, running=False, autostart=False)
     else:
-        _nics(want, vm_want, vm, vm.uuid or name, have, result)
+        _nics(vm_want, vm, vm.uuid or name, have, ports, result)
     key = vm.uuid or name
     # libvirt starts no VM at boot that is not defined
     if vm.persistent and vm_want.autostart is not None and vm_want.autostart != vm.autostart:
@@ -133,14 +162,11 @@ def _autostart(name: str, key: str, on: bool) -> Step:
 
 
 def _nics(
-    want: HostWant, vm_want: VMWant, vm: VM, key: str, have: HostState, result: LinkPlan
+    vm_want: VMWant, vm: VM, key: str, have: HostState, ports: _Ports, result: LinkPlan
 ) -> None:
-    ours = _our_pools(want, have)
-    ports = ((pf.name, identify(pf, have)) for pf in want.pfs)
-    pfs = {leg: pf.pci for leg, pf in ports if not isinstance(pf, Finding)}
     wanted = {(nic.pool, nic.mac, nic.vlan): nic for nic in vm_want.nics}
-    defined = _present(vm.nics, ours)
-    live = _present(vm.live_nics, ours)
+    defined = _present(vm.nics, ports.pools)
+    live = _present(vm.live_nics, ports.pools)
     for at, nic in wanted.items():
         flags = []
         if vm.persistent and at not in defined:
@@ -148,7 +174,7 @@ def _nics(
         if vm.running and at not in live:
             flags.append("--live")
         if flags:
-            result.build.append(_attach(vm.name, key, nic, flags, pfs))
+            result.build.append(_attach(vm.name, key, nic, flags, ports))
     for at in dict.fromkeys([*defined, *live]):
         if at in wanted:
             continue
@@ -158,17 +184,7 @@ def _nics(
         result.release.append(_detach(vm.name, key, at, flags, have))
 
 
-def _our_pools(want: HostWant, have: HostState) -> set[str]:
-    """Pools whose cards in a VM are ours: those over the host's PFs that the rack file names."""
-    pools = {pf.pool for pf in want.pfs if pf.pool is not None}
-    for pf_want in want.pfs:
-        pf = identify(pf_want, have)
-        if not isinstance(pf, Finding):
-            pools |= {pool.name for pool in have.pools if pool.pf and pool.pf == pf.name}
-    return pools
-
-
-def _present(nics: tuple[VMNic, ...], pools: set[str]) -> dict[tuple[str, str, int], VMNic]:
+def _present(nics: tuple[VMNic, ...], pools: frozenset[str]) -> dict[tuple[str, str, int], VMNic]:
     return {
         (nic.pool, nic.mac or "", nic.vlan): nic
         for nic in nics
@@ -188,8 +204,9 @@ def _pf_of_pool(pool: str, have: HostState) -> str:
     return "" if pf is None else pf.pci
 
 
-def _attach(name: str, key: str, nic: NicWant, flags: list[str], pfs: dict[str, str]) -> Step:
-    card = (key, nic.mac, xml_text(nic.pool), pfs.get(nic.leg, ""))
+def _attach(name: str, key: str, nic: NicWant, flags: list[str], ports: _Ports) -> Step:
+    pf = ports.legs.get(nic.leg)
+    card = (key, nic.mac, xml_text(nic.pool), "" if pf is None else pf.pci)
     xml = nic_xml(nic.pool, nic.mac, nic.vlan)
     return Step(
         link="guests",
@@ -298,32 +315,54 @@ def _any_address(vm_want: VMWant) -> list[Finding]:
     ]
 
 
-def _too_few_vfs(want: HostWant, have: HostState) -> list[Finding]:
-    """VMs of the rack file and running VMs beside it together need more VFs than there will be."""
-    findings = []
+def _too_few_vfs(want: HostWant, have: HostState, ports: _Ports) -> list[Finding]:
+    """The VMs' pairs and what else holds VFs together need more VFs than there will be."""
+    elsewhere = _held_elsewhere(want, have)
+    return [
+        finding
+        for pf_want in want.pfs
+        if (pf := ports.legs.get(pf_want.name)) is not None and pf_want.vfs == pf.numvfs
+        for finding in _too_few_on(want, pf_want, pf, elsewhere)
+    ]
+
+
+def _held_elsewhere(want: HostWant, have: HostState) -> dict[str, str]:
+    """VFs that no pair of the rack file can get, by PCI address, and whose they are.
+
+    A card that is not from a pool is not ours, also in a VM that the rack file names.
+    """
     named = {vm.name for vm in want.vms}
-    holders = have.holders()
-    for pf_want in want.pfs:
-        pf = identify(pf_want, have)
-        if isinstance(pf, Finding) or pf_want.vfs != pf.numvfs:
-            continue
-        others = [
-            f"{holder.name} (VF {vf.index})"
-            for vf in pf.vfs
-            if (holder := holders.get(vf.pci)) is not None and holder.name not in named
-        ]
-        needed = sum(nic.leg == pf_want.name for vm in want.vms for nic in vm.nics)
-        if others and needed + len(others) > pf_want.vfs:
-            findings.append(
-                _error(
-                    pf_want.name,
-                    f"the rack file's VMs need {needed} VFs of {pf_want.name}; it has "
-                    f"{pf_want.vfs}, of which others hold {len(others)}: {', '.join(others)}",
-                    "the last VM to start would get none",
-                    "take a pair from a VM, or free a VF",
-                )
-            )
-    return findings
+
+    def is_ours(holder: Holder) -> bool:
+        return holder.kind == "vm" and holder.name in named and holder.how == "pool"
+
+    defined = {
+        nic.pci: vm.name
+        for vm in have.vms
+        if vm.name in named
+        for nic in vm.nics
+        if nic.how != "pool" and nic.pci is not None
+    }
+    held = have.holders().items()
+    return defined | {pci: holder.name for pci, holder in held if not is_ours(holder)}
+
+
+def _too_few_on(
+    want: HostWant, pf_want: PFWant, pf: PF, elsewhere: dict[str, str]
+) -> list[Finding]:
+    others = [f"{elsewhere[vf.pci]} (VF {vf.index})" for vf in pf.vfs if vf.pci in elsewhere]
+    needed = sum(nic.leg == pf_want.name for vm in want.vms for nic in vm.nics)
+    if not others or needed + len(others) <= pf_want.vfs:
+        return []
+    return [
+        _error(
+            pf_want.name,
+            f"the pairs of the rack file's VMs need {needed} VFs of {pf_want.name}; it has "
+            f"{pf_want.vfs}, of which {len(others)} are held otherwise: {', '.join(others)}",
+            "the last VM to start would get none",
+            "take a pair from a VM, or free a VF",
+        )
+    ]
 
 
 def _error(about: str, found: str, means: str, mend: str) -> Finding:
