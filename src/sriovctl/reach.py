@@ -122,7 +122,7 @@ class LocalReach:
         if self._need_root and os.geteuid() != 0:
             raise UsageError(
                 f"{self.name}: this user is not root",
-                "only root can change VFs, libvirt networks and machines",
+                "only root sees all of libvirt, and changes VFs, libvirt networks and machines",
                 "run it as: sudo sriovctl …",
             )
         began = time.monotonic()

@@ -61,14 +61,18 @@ def show(arguments: argparse.Namespace) -> int:
 
 
 def _each(
-    hosts: Sequence[Target], work: Callable[[Reach, Target], T], arguments: argparse.Namespace
+    hosts: Sequence[Target],
+    work: Callable[[Reach, Target], T],
+    arguments: argparse.Namespace,
+    *,
+    need_root: bool = False,
 ) -> dict[str, T | SriovctlError]:
     return targets.each(
         hosts,
         work,
         ssh_config=arguments.ssh_config,
         connect_s=arguments.connect_timeout,
-        need_root=False,
+        need_root=need_root,
     )
 
 
@@ -96,7 +100,7 @@ class _Planned:
 
 
 def _plans(
-    arguments: argparse.Namespace,
+    arguments: argparse.Namespace, *, need_root: bool = False
 ) -> tuple[tuple[Target, ...], dict[str, _Planned], int]:
     hosts = targets.of_rack(arguments.rack, arguments.limit, arguments.inventory)
 
@@ -107,7 +111,7 @@ def _plans(
         said = inside.look(reach, silence.vms_to_ask(have)) if have.system.root else {}
         return _Planned(plan, tuple(silence.findings(target.wanted, have, said)))
 
-    results = _each(hosts, work, arguments)
+    results = _each(hosts, work, arguments, need_root=need_root)
     plans, code = successes(results)
     return hosts, plans, max([code, *(_exit_code(one.plan) for one in plans.values())])
 
@@ -140,7 +144,8 @@ def check(arguments: argparse.Namespace) -> int:
 
 def plan(arguments: argparse.Namespace) -> int:
     """``sriovctl plan``: every step with its reason, or the script, or a file for apply."""
-    hosts, planned, code = _plans(arguments)
+    # apply takes a saved plan only where it finds the same again, and it finds what root finds
+    hosts, planned, code = _plans(arguments, need_root=arguments.output is not None)
     plans = {name: one.plan for name, one in planned.items()}
     if arguments.output is not None:
         _save(arguments.output, hosts, plans)

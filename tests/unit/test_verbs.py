@@ -173,3 +173,14 @@ def test_what_somebody_would_notice_is_left_alone(
     path = rack(ONE, a=bare_host())
     assert cli.main(["apply", "--unnoticed", path]) == 4
     assert "link-blip" in capsys.readouterr().err
+
+
+def test_a_plan_is_saved_by_root_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What another user does not see would be other in apply, which then refuses the plan."""
+    path = tmp_path / "rack.yaml"
+    path.write_text("hosts: {a: {address: local, pfs: {em1: 7}}}\n")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert cli.main(["plan", str(path), "-o", str(tmp_path / "plan.json")]) == 2
+    assert "this user is not root" in capsys.readouterr().err

@@ -62,7 +62,7 @@ def _plan(commands: Commands[argparse.ArgumentParser]) -> None:
     form.add_argument(
         "--script", action="store_true", help="the sh script that apply would run, to read or carry"
     )
-    plan.add_argument("-o", "--output", metavar="FILE", help="save the plan for apply")
+    plan.add_argument("-o", "--output", metavar="FILE", help="save the plan for apply (as root)")
     plan.set_defaults(run=verb("plan"))
 
 
