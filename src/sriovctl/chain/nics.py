@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sriovctl.chain import persistence
+from sriovctl.chain import bindings, persistence
 from sriovctl.chain.steps import LinkPlan
 from sriovctl.chain.vfs import attributes_of, difference, runs_of, wish_line
 from sriovctl.drivers import driver
@@ -43,7 +43,7 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
             continue
         making += _making_steps(pf_want, pf, have)
         setting += _attribute_steps(pf_want, pf, holders)
-        setting += _driver_steps(pf_want, pf, holders)
+        setting += bindings.steps(pf_want, pf, holders)
         if pf_want.vfs != pf.numvfs:
             blipped.append(pf)
         if pf_want.vfs and not pf_want.restored_by_host:
@@ -110,6 +110,17 @@ def _problems(want: PFWant, pf: PF, have: HostState, holders: dict[str, Holder])
                 f"{words} wanted of {name}'s VFs",
                 f"the driver {pf.driver} refuses that, whatever the value ({known.source})",
                 "take it out of the rack file",
+            )
+        )
+    if unknown := bindings.without_known_driver(want, pf, holders):
+        problems.append(
+            _error(
+                name,
+                f"driver: network wanted of {name}'s VFs {runs_of(unknown)}; which network driver "
+                f"VFs of {pf.driver or 'this port'} have is not known",
+                "they cannot be bound to it by name",
+                f"bind them by hand, or take driver: network out; {name}'s own driver takes new "
+                "VFs with autoprobe: on",
             )
         )
     if want.vfs and pf.name is None:
@@ -242,7 +253,7 @@ def _count_step(want: PFWant, pf: PF, have: HostState) -> Step:
         # new VFs have no driver by themselves, unless autoprobe is on
         if bound_to is not None or pf.autoprobe is not False:
             indices = [vf.index for vf in pf.vfs if vf.driver == bound_to]
-            undo.append(_bind(pf, bound_to, indices))
+            undo.append(bindings.bind(pf, bound_to, indices))
     if _has_link_in_bond(pf):
         legs = [leg.pci for leg in have.pfs if leg.master == pf.master and _has_link_in_bond(leg)]
         do += [command("await_carrier", leg) for leg in legs if leg != pf.pci]
@@ -317,61 +328,15 @@ def _attribute_steps(want: PFWant, pf: PF, holders: dict[str, Holder]) -> list[S
     ]
 
 
-def _driver_steps(want: PFWant, pf: PF, holders: dict[str, Holder]) -> list[Step]:
-    name = _name(want, pf)
-    fresh = want.vfs != pf.numvfs
-    steps = []
-    present = {} if fresh else {vf.index: vf for vf in pf.vfs}
-    for choice in ("vfio-pci", "network"):
-        target = _driver_name(choice, pf)
-        indices = [wish.index for wish in want.vf if wish.driver == choice]
-        wrong = [
-            index
-            for index in indices
-            if index not in present
-            or (present[index].driver != target and present[index].pci not in holders)
-        ]
-        if target is None or not wrong:
-            continue
-        if fresh and choice == "network" and want.autoprobe:
-            continue
-        undo = [_bind(pf, present[i].driver, [i]) for i in wrong if i in present]
-        steps.append(
-            Step(
-                link="nics",
-                title=f"{name}: bind VF{'s' if len(wrong) > 1 else ''} "
-                f"{runs_of(wrong)} to {target}",
-                reason=f"the rack file wants driver: {choice}",
-                do=_bind(pf, target, wrong),
-                check=command("vf_drivers_are", pf.pci, target, *wrong),
-                undo=" && ".join(undo),
-            )
-        )
-    return steps
-
-
-def _driver_name(choice: str, pf: PF) -> str | None:
-    return choice if choice == "vfio-pci" else driver(pf.driver).vf_driver
-
-
-def _bind(pf: PF, name: str | None, indices: list[int]) -> str:
-    return command("bind_vfs", pf.pci, name or "", *indices)
-
-
 def _port(want: PFWant, pf: PF) -> persistence.Port:
     wishes = [
         line
         for wish in want.vf
         if (line := wish_line(wish.index, difference(wish, None, held=False)[0]))
     ]
-    binds = []
-    for choice in ("vfio-pci", "network"):
-        indices = [wish.index for wish in want.vf if wish.driver == choice]
-        target = _driver_name(choice, pf)
-        if indices and target and not (choice == "network" and want.autoprobe):
-            binds.append(_bind(pf, target, indices))
     autoprobe = None if pf.autoprobe is None else want.autoprobe
-    return persistence.Port(pf.pci, pf.mac, want.vfs, autoprobe, tuple(wishes), tuple(binds))
+    binds = bindings.of_new_vfs(want, pf)
+    return persistence.Port(pf.pci, pf.mac, want.vfs, autoprobe, tuple(wishes), binds)
 
 
 def _persistence(
