@@ -7,7 +7,8 @@ import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+from markupsafe import Markup
 
 from sriovctl import reconcile, targets, wholefile
 from sriovctl.errors import SriovctlError, UsageError
@@ -19,7 +20,7 @@ from sriovctl.view.room.detail import Table
 from sriovctl.view.room.host import Look, server
 from sriovctl.view.room.model import Room, Server, Standing, room
 
-Drawn = tuple[Server, dict[str, Any]]
+Drawn = tuple[Server, Markup]
 """What is kept of a host: as it is drawn, and all that is shown of it when it is opened."""
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
 from rich.text import Text
 
 from sriovctl.host import HostState
@@ -29,8 +31,8 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-def detail(look: Look, server: Server, measured: Sequence[Table] = ()) -> dict[str, Any]:
-    """A host in words.
+def detail(look: Look, server: Server, measured: Sequence[Table] = ()) -> Markup:
+    """A host in words, as JSON that can stand in a page: without ``<``, ``>`` and ``&``.
 
     :param measured: what was found on it earlier
     """
@@ -40,7 +42,7 @@ def detail(look: Look, server: Server, measured: Sequence[Table] = ()) -> dict[s
         if state
         else []
     )
-    return {
+    words = {
         "name": server.name,
         "standing": server.standing.value,
         "summary": server.summary,
@@ -50,6 +52,7 @@ def detail(look: Look, server: Server, measured: Sequence[Table] = ()) -> dict[s
         "findings": [_finding(finding) for finding in server.findings],
         "tables": [_table(one.title, one.headings, one.rows) for one in measured] + tables,
     }
+    return htmlsafe_json_dumps(words, ensure_ascii=False, separators=(",", ":"))
 
 
 def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> dict[str, Any]:

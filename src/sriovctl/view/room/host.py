@@ -38,6 +38,7 @@ def server(look: Look) -> Server:
         name=harmless(look.want.name),
         standing=standing(look),
         summary=_summary(look),
+        steps=len(look.plan.steps) if look.plan is not None else 0,
         bays=tuple(_bays(look, marks)),
         findings=findings,
     )

@@ -111,6 +111,8 @@ class Server:
     standing: Standing
     summary: str
     """``3 steps to do, worst impact vf-reset``."""
+    steps: int
+    """What apply would do."""
     bays: tuple[Bay, ...]
     findings: tuple[Finding, ...]
 

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -38,7 +37,7 @@ class Card:
     drawing: Markup
     whole: Markup | None
     """In detail, where ``drawing`` is not."""
-    detail: dict[str, Any]
+    detail: Markup
     words: str
     """What the filter looks in, in lower case."""
 
@@ -60,7 +59,7 @@ class Group:
         return self.cards[:MOST_NAMED]
 
 
-def page(room: Room, details: Sequence[dict[str, Any]], *, rack: str, seen: datetime) -> str:
+def page(room: Room, details: Sequence[Markup], *, rack: str, seen: datetime) -> str:
     """The page.
 
     :param details: of each server, as :func:`sriovctl.view.room.detail.detail` gives them
@@ -98,7 +97,7 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode()}"
 
 
-def _card(number: int, server: Server, room: Room, detail: dict[str, Any]) -> Card:
+def _card(number: int, server: Server, room: Room, detail: Markup) -> Card:
     whole = Markup(pen.text_of(drawing.host(server, room.switches)))
     few = len(room.servers) <= drawing.IN_DETAIL
     small = whole if few else Markup(pen.text_of(drawing.tile(server, room)))
@@ -125,12 +124,12 @@ def _findings(cards: Sequence[Card], rack: str) -> Iterator[Group]:
             groups.setdefault(_of_any_host(finding, card), []).append(card)
     order = list(Severity)[::-1]
     worst = sorted(groups.items(), key=lambda one: (order.index(one[0].severity), -len(one[1])))
-    differs = [card for card in cards if card.detail["steps"]]
+    differs = [card for card in cards if card.server.steps]
     listed = [_group(finding, found) for finding, found in worst]
     stops = (Severity.BLOCKED.value, Severity.ERROR.value)
     yield from (one for one in listed if one.severity in stops)
     if differs:
-        steps = sum(len(card.detail["steps"]) for card in differs)
+        steps = sum(card.server.steps for card in differs)
         yield Group(
             severity="differs",
             about=count(len(differs), "host", "hosts"),
