@@ -59,18 +59,19 @@ def _look(reach: Reach, target: Target) -> Drawn:
         firmware = reconcile.look_at_firmware(target.want, have)
         plan = reconcile.plan_of(target.want, have, firmware)
     except SriovctlError as error:
-        return _draw(Look(target.want, have, error=error))
-    return _draw(Look(target.want, have, plan))
+        return draw(Look(target.want, have, error=error))
+    return draw(Look(target.want, have, plan))
 
 
 def _drawn(target: Target, result: Drawn | SriovctlError) -> Drawn:
     if not isinstance(result, SriovctlError):
         return result
     assert target.want is not None
-    return _draw(Look(target.want, error=result))
+    return draw(Look(target.want, error=result))
 
 
-def _draw(look: Look) -> Drawn:
+def draw(look: Look) -> Drawn:
+    """What the report keeps of a host."""
     drawn = server(look)
     return drawn, detail.detail(look, drawn, tuple(_measured(look)))
 

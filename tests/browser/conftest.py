@@ -9,21 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+from sriovctl.lab.bench import chromium
 
 
 class Browser:
@@ -109,22 +99,15 @@ class Browser:
 
 
 @pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """The browser, with a profile of its own."""
-    options = ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    profile = tmp_path_factory.mktemp("profile")
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = Chrome(options=options, service=ChromeService("/usr/bin/chromedriver"))
-    yield driver
-    driver.quit()
+    with chromium.chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 @pytest.fixture
-def browser(chromium: Chrome, tmp_path: Path) -> Browser:
+def browser(driver: Chrome, tmp_path: Path) -> Browser:
     """The browser with nothing in it."""
-    fresh = Browser(chromium, tmp_path)
+    fresh = Browser(driver, tmp_path)
     fresh.scheme("light")
     return fresh

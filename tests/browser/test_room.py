@@ -251,7 +251,7 @@ def hostile() -> Look:
 def state_of_page(browser: Browser) -> dict[str, Any]:
     state: dict[str, Any] = browser.ask(
         "return {title: document.title, images: document.images.length, "
-        "scripts: [...document.scripts].filter(s => s.type !== 'application/json').length, "
+        "scripts: [...document.scripts].filter(s => !s.type.includes('/')).length, "
         "handlers: document.querySelectorAll('[onerror],[onfocus],[onload]').length}"
     )
     return state

@@ -20,6 +20,8 @@ def harmless(text: str) -> str:
     >>> harmless("VM\\x1b[2J")
     'VM\\\\x1b[2J'
     """
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
         char.encode("unicode_escape").decode("ascii")
         if unicodedata.category(char) in ACTING

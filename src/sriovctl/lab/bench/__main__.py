@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.lab import lifecycle, progress, state
-from sriovctl.lab.bench import applying, looking, neighbours, planning, starting
+from sriovctl.lab.bench import applying, drawing, looking, neighbours, planning, starting
 from sriovctl.lab.bench.figures import COLUMNS, Comparison, table, verdict
 from sriovctl.lab.bench.onhost import TimedReach
 from sriovctl.lab.bench.scene import SERVER, Scene, borrowed
@@ -20,7 +20,7 @@ from sriovctl.lab.state import Lab
 
 NAME = "bench"
 ROUNDS = 7
-MEASURES = ("apply", "look", "neighbours", "start", "plan")
+MEASURES = ("apply", "look", "neighbours", "start", "plan", "report")
 ON_THE_RACK = frozenset({"apply", "look", "neighbours"})
 
 
@@ -73,6 +73,9 @@ def _run(chosen: set[str], name: str | None, rounds: int) -> None:
     if "plan" in chosen:
         _heading("Planning, CPU seconds on this machine")
         _planning(planning.measure(rounds))
+    if "report" in chosen:
+        _heading("Drawing a room")
+        _say(table(drawing.COLUMNS, tuple(drawing.measure(rounds))))
     if chosen & ON_THE_RACK:
         with _lab(name) as lab, borrowed(TimedReach(lab, lab.server(SERVER))) as scene:
             _heading(f"On {SERVER} of lab {lab.name}")

@@ -24,16 +24,18 @@ class Size:
 
     pfs: int
     vms: int
+    each: int = VFS_OF_A_PF
+    """VFs of a PF."""
 
     @property
     def vfs(self) -> int:
         """Of all PFs together."""
-        return self.pfs * VFS_OF_A_PF
+        return self.pfs * self.each
 
 
 def wanted(size: Size) -> HostWant:
     """What a rack file wants of the host: its VFs with two attributes each, a pair for each VM."""
-    port = {"vfs": VFS_OF_A_PF, "vf": {"all": {"spoofchk": "on", "trust": "off"}}}
+    port = {"vfs": size.each, "vf": {"all": {"spoofchk": "on", "trust": "off"}}}
     legs = [[f"em{vm * 2 % size.pfs}", f"em{vm * 2 % size.pfs + 1}"] for vm in range(size.vms)]
     rack = Rack.model_validate(
         {
@@ -84,22 +86,22 @@ def as_wanted(size: Size, own: Mapping[str, str]) -> str:
         number = int(pf.name.removeprefix("em"))
         for folder, addresses in (
             ("/etc/libvirt/qemu/networks", ()),
-            ("/run/libvirt/network", range(VFS_OF_A_PF)),
+            ("/run/libvirt/network", range(size.each)),
         ):
             lines += _file(f"{folder}/{pf.pool}.xml", _network(pf.pool or "", number, addresses))
     taken = {place: mac for mac, place in held.items()}
     for number in range(size.pfs):
-        lines += _pf(number, VFS_OF_A_PF)
-        for index in range(VFS_OF_A_PF):
+        lines += _pf(number, size.each)
+        for index in range(size.each):
             driver = "vfio-pci" if (number, index) in taken else None
             lines += _uevent(_vf_pci(number, index), "", driver, "14E4:16DC")
     lines += [f"{path}:{line}" for path, text in own.items() for line in text.splitlines()]
-    links = [line for number in range(size.pfs) for line in _link(number, VFS_OF_A_PF, taken)]
+    links = [line for number in range(size.pfs) for line in _link(number, size.each, taken)]
     groups = [_pf_group(number) for number in range(size.pfs)]
     groups += [
         f"{_group(number, index)}/devices/{_vf_pci(number, index)}"
         for number in range(size.pfs)
-        for index in range(VFS_OF_A_PF)
+        for index in range(size.each)
     ]
     return _answer(
         lines,

@@ -244,6 +244,7 @@ def _svg(width: int, height: int) -> Element:
     return Element(
         "svg",
         {
+            "xmlns": "http://www.w3.org/2000/svg",
             "class": "drawing",
             "viewBox": f"0 0 {width} {height}",
             "width": str(width),

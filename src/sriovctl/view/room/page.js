@@ -1,6 +1,8 @@
 "use strict";
 
-// Text from hosts is shown by textContent alone: it can never become markup.
+// Text from hosts is shown by textContent alone: it can never become markup. Drawings are markup of
+// the report's own, in which such text is escaped; they are read when a host is opened, since
+// hundreds of them would keep the page from opening.
 const SVG = "http://www.w3.org/2000/svg";
 const dialog = document.getElementById("host");
 const body = document.getElementById("host-body");
@@ -75,6 +77,13 @@ function findings(parent, found) {
   }
 }
 
+function drawing(number) {
+  const kept = document.getElementById("drawing-" + number);
+  if (!kept) return document.querySelector(`.hosts [data-host="${number}"] svg`).cloneNode(true);
+  const read = new DOMParser().parseFromString(kept.textContent, "image/svg+xml");
+  return document.adoptNode(read.documentElement);
+}
+
 function fill(number) {
   const detail = JSON.parse(document.getElementById("detail-" + number).textContent);
   const name = document.getElementById("host-name");
@@ -84,11 +93,7 @@ function fill(number) {
   body.replaceChildren();
   put(body, "p", detail.standing + ": " + detail.summary);
   const columns = put(body, "div", "", "columns");
-  const kept = document.getElementById("drawing-" + number);
-  const drawing = kept
-    ? kept.content.firstElementChild
-    : document.querySelector(`.hosts [data-host="${number}"] svg`);
-  put(columns, "div", "", "figure").append(drawing.cloneNode(true));
+  put(columns, "div", "", "figure").append(drawing(number));
   const words = put(columns, "div");
   chain(words, detail.chain);
   if (detail.facts.length) {

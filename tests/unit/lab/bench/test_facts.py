@@ -21,15 +21,16 @@ def test_before_anything_was_done() -> None:
     assert not have.pools
 
 
-def test_as_wanted_nothing_is_left_to_do() -> None:
-    want = facts.wanted(SIZE)
-    first = chain.plan(want, probe.parse(facts.bare(SIZE)))
+@pytest.mark.parametrize("size", [SIZE, Size(pfs=2, vms=16, each=64)])
+def test_as_wanted_nothing_is_left_to_do(size: Size) -> None:
+    want = facts.wanted(size)
+    first = chain.plan(want, probe.parse(facts.bare(size)))
     assert not first.findings
-    have = probe.parse(facts.as_wanted(SIZE, planning.files_of(first)))
+    have = probe.parse(facts.as_wanted(size, planning.files_of(first)))
     last = chain.plan(want, have)
     assert last.empty
     assert not last.findings
-    assert sum(len(pf.vfs) for pf in have.pfs) == SIZE.vfs
+    assert sum(len(pf.vfs) for pf in have.pfs) == size.vfs
 
 
 def test_as_wanted_each_vm_holds_the_vfs_of_its_pair() -> None:
