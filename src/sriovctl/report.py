@@ -5,23 +5,30 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from markupsafe import Markup
 
-from sriovctl import reconcile, targets, wholefile
-from sriovctl.errors import SriovctlError, UsageError
-from sriovctl.reach import Reach
-from sriovctl.targets import Target
+from sriovctl import looked, wholefile
+from sriovctl.errors import UsageError
 from sriovctl.trial import store
 from sriovctl.view.room import detail, measured, page, svg
 from sriovctl.view.room.detail import Table
 from sriovctl.view.room.host import Look, server
 from sriovctl.view.room.model import Room, Server, Standing, room
 
-Drawn = tuple[Server, Markup]
-"""What is kept of a host: as it is drawn, and all that is shown of it when it is opened."""
+
+@dataclass(frozen=True)
+class Drawn:
+    """What is kept of a host."""
+
+    rack: str
+    """Its rack's name."""
+    server: Server
+    words: Markup
+    """All that is shown of it when it is opened."""
 
 
 def report(arguments: argparse.Namespace) -> int:
@@ -34,14 +41,12 @@ def report(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"no folder {Path(arguments.output).parent}", "nothing was looked at", "name another"
         )
-    hosts = targets.of_rack(arguments.rack, arguments.limit)
-    results = targets.each(hosts, _look, ssh_config=arguments.ssh_config, need_root=False)
-    drawn = [_drawn(target, results[target.name]) for target in hosts]
-    whole = room(_rack_of(hosts[0]), tuple(one for one, _ in drawn))
+    drawn = looked.each(arguments, draw)
+    whole = room(drawn[0].rack, tuple(one.server for one in drawn))
     if arguments.svg:
         text = svg.room_svg(whole)
     else:
-        words = [said for _, said in drawn]
+        words = [one.words for one in drawn]
         text = page.page(whole, words, rack=arguments.rack, seen=datetime.now(UTC))
     if arguments.output is None:
         sys.stdout.write(text)
@@ -51,29 +56,10 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _look(reach: Reach, target: Target) -> Drawn:
-    """A host's facts are let go as soon as they are drawn: a thousand hosts have many."""
-    assert target.want is not None
-    have = reconcile.look(reach)
-    try:
-        firmware = reconcile.look_at_firmware(target.want, have)
-        plan = reconcile.plan_of(target.want, have, firmware)
-    except SriovctlError as error:
-        return draw(Look(target.want, have, error=error))
-    return draw(Look(target.want, have, plan))
-
-
-def _drawn(target: Target, result: Drawn | SriovctlError) -> Drawn:
-    if not isinstance(result, SriovctlError):
-        return result
-    assert target.want is not None
-    return draw(Look(target.want, error=result))
-
-
 def draw(look: Look) -> Drawn:
     """What the report keeps of a host."""
     drawn = server(look)
-    return drawn, detail.detail(look, drawn, tuple(_measured(look)))
+    return Drawn(look.want.rack, drawn, detail.detail(look, drawn, _measured(look)))
 
 
 def _measured(look: Look) -> list[Table]:
@@ -81,11 +67,6 @@ def _measured(look: Look) -> list[Table]:
     kept = {vm.name: store.last("failover", look.want.rack, vm.name) for vm in look.want.vms}
     table = measured.failovers(kept)
     return [table] if table is not None else []
-
-
-def _rack_of(target: Target) -> str:
-    assert target.want is not None
-    return target.want.rack
 
 
 def _counts(whole: Room) -> str:

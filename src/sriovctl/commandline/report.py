@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from sriovctl.commandline.options import Commands, limit_option, verb
+from sriovctl.commandline.options import Commands, fleet_options, verb
 
 
 def add_parsers(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -17,7 +17,7 @@ def add_parsers(commands: Commands[argparse.ArgumentParser]) -> None:
         "page. Changes nothing.",
     )
     report.add_argument("rack", help="rack file")
-    limit_option(report)
+    fleet_options(report)
     report.add_argument(
         "-o", "--output", metavar="FILE", help="write it there (default: standard output)"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from sriovctl import chain, cli
 from sriovctl.errors import UnreachableError
 from sriovctl.host import VM, HostState
+from sriovctl.plan import Finding, Severity
 from sriovctl.view.room.detail import detail
 from sriovctl.view.room.drawing import host
 from sriovctl.view.room.host import Look, server
@@ -62,6 +64,14 @@ def test_a_host_that_was_seen_but_not_planned_cannot_be() -> None:
     seen = Look(want, state_of("server-2-guests"), error=UnreachableError("no BMC", "", "ask it"))
     assert server(seen).standing is Standing.IMPOSSIBLE
     assert [finding.mend for finding in server(seen).findings] == ["ask it"]
+
+
+def test_a_vm_that_would_go_silent_differs() -> None:
+    warned = Finding(severity=Severity.WARNING, link="guests", about="VM-2", found="drops")
+    drawn = server(dataclasses.replace(content(), silent=(warned,)))
+    assert drawn.standing is Standing.DIFFERS
+    assert {one.name: one.standing for one in drawn.machines}["VM-2"] is Standing.DIFFERS
+    assert drawn.findings == (warned,)
 
 
 @given(wants(), hosts())

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sriovctl import chain, probe
 from sriovctl.lab.bench import facts
@@ -19,6 +20,9 @@ from sriovctl.report import Drawn, draw
 from sriovctl.view.room import page
 from sriovctl.view.room.host import Look
 from sriovctl.view.room.model import room
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 SIZE = Size(pfs=2, vms=16, each=64)
 """128 VFs a host."""
@@ -72,8 +76,8 @@ def _look(name: str, answer: str) -> Drawn:
 
 
 def _page(drawn: list[Drawn]) -> str:
-    whole = room("bench", tuple(server for server, _ in drawn))
-    words = [said for _, said in drawn]
+    whole = room("bench", tuple(one.server for one in drawn))
+    words = [one.words for one in drawn]
     return page.page(whole, words, rack="rack.yaml", seen=datetime.now(UTC))
 
 
@@ -87,17 +91,28 @@ def _opening(drawn: list[Drawn], rounds: int) -> Iterator[tuple[str, str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "room.html"
         path.write_text(_page(drawn), "utf-8")
-        painted, opened = [], []
+        painted, worked, opened = [], [], []
         with chromium.chromium(Path(folder) / "profile") as driver:
             driver.set_script_timeout(60)
+            driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
             for _ in range(rounds):
                 driver.get("about:blank")
+                before = _at_work(driver)
                 driver.get(path.as_uri())
                 painted.append(float(driver.execute_async_script(_PAINTED)))
+                worked.append(_at_work(driver) - before)
                 opened.append(float(driver.execute_async_script(_OPENED)))
     whole = Series(what, tuple(painted))
     yield what, whole.text("s"), verdict(whole.median, OPEN_S, "s")
+    yield "of that, its thread at work", f"{Series('', tuple(worked)).text('s')} CPU", ""
     yield "one of its hosts opened", Series("", tuple(opened)).text("ms"), ""
+
+
+def _at_work(driver: Chrome) -> float:
+    """CPU seconds of the page's main thread so far."""
+    answer = driver.execute_cdp_cmd("Performance.getMetrics", {})
+    metrics = {metric["name"]: metric["value"] for metric in answer["metrics"]}
+    return float(metrics["TaskDuration"])
 
 
 def _resident_kb() -> float:

@@ -28,11 +28,13 @@ class Look:
     plan: Plan | None = None
     """None: there is none, and ``error`` says why."""
     error: SriovctlError | None = None
+    silent: tuple[Finding, ...] = ()
+    """What check found inside running VMs; no step mends that."""
 
 
 def server(look: Look) -> Server:
     """One host as it is drawn, its names harmless."""
-    marks = _marks(look.plan)
+    marks = _marks(look)
     findings = tuple(_harmless(finding) for finding in _findings(look))
     return Server(
         name=harmless(look.want.name),
@@ -50,7 +52,8 @@ def standing(look: Look) -> Standing:
         return Standing.UNREACHED
     if look.plan is None:
         return Standing.IMPOSSIBLE
-    return of_link(look.plan, None)
+    inside = [Standing.DIFFERS for finding in look.silent if finding.severity is Severity.WARNING]
+    return worst([of_link(look.plan, None), *inside])
 
 
 def of_link(plan: Plan, name: str | None) -> Standing:
@@ -81,7 +84,7 @@ def _findings(look: Look) -> tuple[Finding, ...]:
             mend=look.error.mend,
         )
         return (said,)
-    return look.plan.findings if look.plan is not None else ()
+    return (*(look.plan.findings if look.plan is not None else ()), *look.silent)
 
 
 def _harmless(finding: Finding) -> Finding:
@@ -97,20 +100,22 @@ def _summary(look: Look) -> str:
     for severity, word in ((Severity.BLOCKED, "blocked"), (Severity.ERROR, "cannot be")):
         if number := len(look.plan.of(severity)):
             said.append(f"{number} {word}")
-    if number := len(look.plan.of(Severity.WARNING)):
+    told = (*look.plan.findings, *look.silent)
+    if number := sum(finding.severity is Severity.WARNING for finding in told):
         said.append(count(number, "warning", "warnings"))
     return ", ".join(said) or "nothing to do"
 
 
-def _marks(plan: Plan | None) -> dict[str, list[Standing]]:
+def _marks(look: Look) -> dict[str, list[Standing]]:
     """What check said of each thing: by the names that findings and titles of steps begin with."""
     marks: dict[str, list[Standing]] = {}
-    if plan is None:
-        return marks
-    for finding in plan.findings:
+    for finding in look.plan.findings if look.plan is not None else ():
         if finding.severity in _OF_SEVERITY:
             marks.setdefault(finding.about, []).append(_OF_SEVERITY[finding.severity])
-    for step in plan.steps:
+    for finding in look.silent:
+        if finding.severity is Severity.WARNING:
+            marks.setdefault(finding.about, []).append(Standing.DIFFERS)
+    for step in look.plan.steps if look.plan is not None else ():
         for thing in step.title.partition(": ")[0].split(", "):
             marks.setdefault(thing, []).append(Standing.DIFFERS)
     return marks

@@ -1,0 +1,52 @@
+"""Every host of a rack file looked at as ``check`` does, whatever comes of each of them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TypeVar
+
+from sriovctl import inside, reconcile, silence, targets
+from sriovctl.errors import SriovctlError
+from sriovctl.reach import Reach
+from sriovctl.targets import Target
+from sriovctl.view.room.host import Look
+
+T = TypeVar("T")
+
+
+def each(arguments: argparse.Namespace, keep: Callable[[Look], T]) -> list[T]:
+    """What is kept of each host, in the rack file's order.
+
+    :param arguments: with the options of :func:`sriovctl.commandline.options.fleet_options`
+    :param keep: called with each look as soon as it is there, which is then let go: a thousand
+        hosts have many facts
+    :raises RackError: the rack file says what cannot be
+    """
+    hosts = targets.of_rack(arguments.rack, arguments.limit, arguments.inventory)
+    results = targets.each(
+        hosts,
+        lambda reach, target: keep(_look(reach, target)),
+        ssh_config=arguments.ssh_config,
+        connect_s=arguments.connect_timeout,
+        need_root=False,
+    )
+    kept = []
+    for target in hosts:
+        result = results[target.name]
+        if isinstance(result, SriovctlError):
+            result = keep(Look(target.wanted, error=result))
+        kept.append(result)
+    return kept
+
+
+def _look(reach: Reach, target: Target) -> Look:
+    have = reconcile.look(reach)
+    try:
+        firmware = reconcile.look_at_firmware(target.wanted, have)
+        plan = reconcile.plan_of(target.wanted, have, firmware)
+        said = inside.look(reach, silence.vms_to_ask(have)) if have.system.root else {}
+    except SriovctlError as error:
+        return Look(target.wanted, have, error=error)
+    silent = tuple(silence.findings(target.wanted, have, said))
+    return Look(target.wanted, have, plan, silent=silent)
