@@ -19,6 +19,8 @@ class Driver(Frozen):
     """Attributes of :class:`sriovctl.wanted.VFWant`, with ``=value`` where only that is refused."""
     too_many: str = ""
     """Why fewer VFs are possible than the data sheet says."""
+    spoofchk_comes_back: bool = False
+    """It switches spoof checks on again whenever it resets the port, and goes on reporting off."""
     source: str = ""
 
     def refused_of(self, want: VFWant) -> list[str]:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from sriovctl.chain.steps import LinkPlan
+from sriovctl.drivers import driver
 from sriovctl.host import PF, VM, Holder, HostState, VMNic
 from sriovctl.identity import identify
 from sriovctl.plan import Finding, Impact, Severity, Step
@@ -28,7 +29,7 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
         vm = present.get(vm_want.name)
         problems = _problems(vm_want, vm, want, have, taken)
         result.findings += problems
-        result.findings += _any_address(vm_want)
+        result.findings += _any_address(vm_want, ports)
         if not any(f.severity is Severity.ERROR for f in problems):
             _one_vm(want, vm_want, vm, have, ports, result)
     if (result.build or result.release) and (problem := _no_libvirt(have)):
@@ -297,19 +298,29 @@ def _problems(
     return problems
 
 
-def _any_address(vm_want: VMWant) -> list[Finding]:
+def _any_address(vm_want: VMWant, ports: _Ports) -> list[Finding]:
     """The warning about a pair with the MAC policy ``open``."""
-    legs = ", ".join(dict.fromkeys(nic.leg for nic in vm_want.nics if nic.macs == "open"))
+    legs = dict.fromkeys(nic.leg for nic in vm_want.nics if nic.macs == "open")
     if not legs:
         return []
+    drivers = dict.fromkeys(pf.driver or "" for leg, pf in ports.legs.items() if leg in legs)
+    relapsing = [name for name in drivers if driver(name).spoofchk_comes_back]
+    means = (
+        f"{vm_want.name} may send from any MAC address, and so may every other VM with a VF of "
+        "these ports, as libvirt picks which VF a VM gets"
+    )
+    if relapsing:
+        means += (
+            f"; and it does not hold: {', '.join(relapsing)} switches the check on again whenever "
+            "it resets a port, as when its link fails, and goes on reporting off"
+        )
     return [
         Finding(
             severity=Severity.WARNING,
             link="guests",
             about=vm_want.name,
-            found=f"its pair is macs: open: all VFs of {legs} are without spoof check",
-            means=f"{vm_want.name} may send from any MAC address, and so may every other VM with a "
-            "VF of these ports, as libvirt picks which VF a VM gets",
+            found=f"its pair is macs: open: all VFs of {', '.join(legs)} are without spoof check",
+            means=means,
             mend="macs: shared, or macs: active with fail_over_mac=active in the guest's bond",
         )
     ]

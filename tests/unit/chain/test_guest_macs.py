@@ -73,6 +73,15 @@ def test_only_open_is_warned_about(tmp_path: Path) -> None:
     assert "any MAC address" in warning.means
 
 
+@pytest.mark.parametrize(("driver", "relapses"), [("igb", True), ("ixgbe", False), (None, False)])
+def test_a_driver_that_checks_again_by_itself_is_named(
+    tmp_path: Path, driver: str | None, relapses: bool
+) -> None:
+    have = bare_host(*(pf.model_copy(update={"driver": driver}) for pf in bare_host().pfs))
+    (warning,) = chain.plan(want_of(tmp_path, "open"), have).of(Severity.WARNING)
+    assert ("goes on reporting off" in warning.means) == relapses
+
+
 def test_open_holds_after_new_vfs_and_at_boot(tmp_path: Path) -> None:
     have = running(want_of(tmp_path, "open"))
     assert all((vf.spoofchk, vf.trust) == ("off", "on") for pf in have.pfs for vf in pf.vfs)
