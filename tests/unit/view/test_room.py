@@ -22,7 +22,7 @@ from sriovctl.view.room.detail import detail
 from sriovctl.view.room.drawing import host
 from sriovctl.view.room.host import Look, server
 from sriovctl.view.room.measured import failovers
-from sriovctl.view.room.model import Standing
+from sriovctl.view.room.model import Standing, usage
 from sriovctl.view.room.pen import fit
 from sriovctl.view.room.svg import room_svg
 from sriovctl.wanted import HostWant
@@ -45,6 +45,12 @@ def test_the_guides_server() -> None:
     assert ends["VM-2"] == [("em1", 0), ("em2", 0)]
     assert bay.ports[0].vfs == ("vm", "free", "free", "free", "free", "vm", "free")
     assert bay.ports[0].held == 2
+
+
+def test_without_root_no_vf_is_drawn_as_free() -> None:
+    drawn = server(look(state=state_of("server-2-guests-not-root")))
+    assert not any("free" in port.vfs for port in drawn.ports)
+    assert usage(drawn.ports) == "14 VFs, holders not seen"
 
 
 def test_how_a_host_stands_is_what_check_says() -> None:

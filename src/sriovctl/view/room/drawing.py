@@ -30,6 +30,7 @@ _CELLS: dict[Holding, str] = {
     "process": "M{x} {y}h{s}v{s}h-{s}zl{s} {s}",
     "host": "M{x} {y}h{s}v{s}h-{s}zm0 {h}h{s}",
     "free": "M{x} {y}h{s}v{s}h-{s}z",
+    "unknown": "M{x} {y}h{s}v{s}h-{s}zm{h} 0v{s}",
     "missing": "M{x} {y}h{s}v{s}h-{s}z",
 }
 

@@ -226,8 +226,9 @@ def _port(
     marks: Mapping[str, list[Standing]],
 ) -> Port:
     vfs: list[Holding] = []
+    free: Holding = "free" if look.have is not None and look.have.system.root else "unknown"
     for vf in pf.vfs if pf is not None else ():
-        vfs.append(holders[vf.pci].kind if vf.pci in holders else "free")
+        vfs.append(holders[vf.pci].kind if vf.pci in holders else free)
     if want is not None:
         vfs += ["missing"] * (want.vfs - len(vfs))
     names = [name, *(["pool " + want.pool, want.name] if want is not None and want.pool else [])]

@@ -14,8 +14,8 @@ from sriovctl.plan import Finding
 from sriovctl.view.harmless import harmless
 from sriovctl.view.text import count
 
-Holding = Literal["vm", "process", "host", "free", "missing"]
-"""Who has a VF; ``missing``: it is wanted and not there."""
+Holding = Literal["vm", "process", "host", "free", "unknown", "missing"]
+"""Who has a VF; ``unknown``: looked at without root; ``missing``: wanted and not there."""
 
 
 class Standing(StrEnum):
@@ -48,7 +48,7 @@ class Port:
     @property
     def held(self) -> int:
         """VFs that somebody has."""
-        return len(self.vfs) - self.missing - self.vfs.count("free")
+        return sum(vf in ("vm", "process", "host") for vf in self.vfs)
 
 
 def usage(ports: Sequence[Port]) -> str:
@@ -58,7 +58,10 @@ def usage(ports: Sequence[Port]) -> str:
     if not there:
         return f"{count(missing, 'VF', 'VFs')} wanted" if missing else "no VFs"
     held = sum(port.held for port in ports)
-    return f"{held} of {count(there, 'VF', 'VFs')} held" + (f", {missing} missing" * bool(missing))
+    said = f"{held} of {count(there, 'VF', 'VFs')} held"
+    if any("unknown" in port.vfs for port in ports):
+        said = f"{count(there, 'VF', 'VFs')}, holders not seen"
+    return said + (f", {missing} missing" if missing else "")
 
 
 @dataclass(frozen=True)
