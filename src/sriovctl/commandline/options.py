@@ -64,6 +64,14 @@ def seconds(text: str) -> float:
     return number
 
 
+def count(text: str) -> int:
+    """A whole number above 0."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return number
+
+
 def verb(name: str, module: str = "verbs") -> Callable[[argparse.Namespace], int]:
     """A function of a module of sriovctl, which is imported only when it is called."""
 

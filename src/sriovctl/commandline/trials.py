@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from sriovctl.commandline.options import Commands, above_zero, json_option, seconds, verb
+from sriovctl.commandline.options import Commands, above_zero, count, json_option, seconds, verb
 
 FAILOVER_WAYS = ("pf-down", "vf-link", "unbind", "cable", "switch")
 """What ``--way`` takes; :data:`sriovctl.trial.ways.WAYS`, which is not light to import."""
@@ -12,12 +12,16 @@ FAILOVER_WAYS = ("pf-down", "vf-link", "unbind", "cable", "switch")
 
 def add_parsers(commands: Commands[argparse.ArgumentParser]) -> None:
     """Add them to the command line, each with its help."""
-    _trial(commands)
-
-
-def _trial(commands: Commands[argparse.ArgumentParser]) -> None:
-    trial = commands.add_parser("trial", help="does it hold: outages on purpose, measured")
+    trial = commands.add_parser(
+        "trial",
+        help="does it hold, what does it bring: outages on purpose and throughput, measured",
+    )
     kinds = trial.add_subparsers(metavar="TRIAL", required=True)
+    _failover(kinds)
+    _bench(kinds)
+
+
+def _failover(kinds: Commands[argparse.ArgumentParser]) -> None:
     failover = kinds.add_parser(
         "failover",
         help="take each leg of a VM's pair away and give it back, under traffic",
@@ -29,7 +33,9 @@ def _trial(commands: Commands[argparse.ArgumentParser]) -> None:
     failover.add_argument("rack", help="rack file")
     failover.add_argument("vm", help="a VM of it that runs")
     failover.add_argument(
-        "--address", metavar="IP", help="of the VM (default: the rack file's, under its bond)"
+        "--address",
+        metavar="IP",
+        help="of the VM (default: the rack file's, under its bond, or what its guest agent says)",
     )
     failover.add_argument(
         "--way",
@@ -72,3 +78,46 @@ def _trial(commands: Commands[argparse.ArgumentParser]) -> None:
     failover.add_argument("--picture", metavar="FILE", help="SVG of the answers over time")
     json_option(failover)
     failover.set_defaults(run=verb("failover", "trial.command"))
+
+
+def _bench(kinds: Commands[argparse.ArgumentParser]) -> None:
+    bench = kinds.add_parser(
+        "bench",
+        help="VMs on bridges and on VFs and their host itself, measured in turns",
+        description="Throughput of TCP and UDP both ways, rate of small packets, latency, and the "
+        "host's CPU for each Gbit, by iperf3 and ping. Each VM needs a running iperf3 server "
+        "(iperf3 -s), the host and the sender need iperf3. Compares with the last bench, and is "
+        "kept for the next.",
+    )
+    bench.add_argument("rack", help="rack file")
+    bench.add_argument("vms", metavar="vm", nargs="+", help="VMs of one host that run")
+    bench.add_argument(
+        "--address",
+        action="append",
+        metavar="VM=IP",
+        help="of a VM (default: the rack file's, under its bond, or what its guest agent says)",
+    )
+    for name, default, words in (
+        ("runs", 5, "of each measure (default: 5)"),
+        ("seconds", 5, "of each run (default: 5)"),
+    ):
+        bench.add_argument(f"--{name}", type=count, default=default, metavar="N", help=words)
+    bench.add_argument(
+        "--patience",
+        type=seconds,
+        default=60,
+        metavar="S",
+        help="how long to wait for a VM and its iperf3 server to answer (default: 60)",
+    )
+    bench.add_argument(
+        "--from",
+        dest="sender",
+        metavar="HOST",
+        help="send from there: [user@]name[:port], with iperf3 (default: from here)",
+    )
+    bench.add_argument(
+        "--lab", metavar="NAME", help="the host is in this lab: send from its switch"
+    )
+    bench.add_argument("--picture", metavar="FILE", help="SVG of medians and spreads")
+    json_option(bench)
+    bench.set_defaults(run=verb("bench", "trial.bench.command"))

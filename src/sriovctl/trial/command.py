@@ -39,11 +39,12 @@ from sriovctl.trial.setting import (
     lab_place,
     only,
     running,
+    say,
+    say_nothing,
     sent_from,
     write,
 )
 from sriovctl.trial.ways import UNASKED, LabPlace, Way, WayName
-from sriovctl.view.harmless import harmless
 
 DIFFERS = 3
 
@@ -110,10 +111,10 @@ def _trial(
     pace = Pace(arguments.rate, arguments.away, back_s, arguments.patience)
     # each round, and its answers; far more than it takes, and yet an end
     most_s = 2 * len(ways) * (arguments.away + back_s + 4 * arguments.patience + BOUND_S)
-    say = _silent if arguments.json else _say
+    telling = say_nothing if arguments.json else say
     prefix = (*sending.prefix, sending.python)
     sender = Sender(sending.reach, prefix, address, arguments.rate, most_s)
-    trial = Trial(vm, legs, ways, pace, host, sender, place, say, taken)
+    trial = Trial(vm, legs, ways, pace, host, sender, place, telling, taken)
     with watched_switches(place, most_s) as moves:
         probes = trial.run()
     _check_as_before(target, before, reconcile.look(host))
@@ -196,11 +197,3 @@ def _give_back(
     if any(not away.ended for _, away in taken):
         sys.stderr.write("sriovctl: the leg is given back\n")
         only(targets.each((target,), work, ssh_config=ssh_config))
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{harmless(text)}\n")
-
-
-def _silent(_text: str) -> None:
-    pass

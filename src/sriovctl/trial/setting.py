@@ -19,6 +19,7 @@ from sriovctl.rack import Rack
 from sriovctl.reach import LocalReach, Reach
 from sriovctl.shell import command
 from sriovctl.trial.ways import LabPlace
+from sriovctl.view.harmless import harmless
 
 T = TypeVar("T")
 
@@ -165,3 +166,12 @@ def write(file: str, text: str) -> None:
         raise UsageError(f"cannot write {file}: {error.strerror}", "", "name another file") from (
             error
         )
+
+
+def say(text: str) -> None:
+    """Progress, on standard error."""
+    sys.stderr.write(f"{harmless(text)}\n")
+
+
+def say_nothing(_text: str) -> None:
+    """In its place where only a program listens."""

@@ -1,0 +1,195 @@
+"""The command ``trial bench``: which VMs, from where; the rest is in the other modules."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path as File
+
+from sriovctl import rackfile, reconcile, targets
+from sriovctl.errors import UsageError
+from sriovctl.host import HostState
+from sriovctl.rack import Rack
+from sriovctl.reach import Reach
+from sriovctl.targets import Target
+from sriovctl.trial import refusals, store
+from sriovctl.trial.bench import picture
+from sriovctl.trial.bench.result import Circumstances, Measured, Result, figures
+from sriovctl.trial.bench.run import ASK_S, Bench, Path
+from sriovctl.trial.setting import (
+    Sending,
+    address_by_agent,
+    check_named,
+    end_as_from_the_keyboard,
+    lab_place,
+    only,
+    running,
+    say,
+    say_nothing,
+    sent_from,
+    write,
+)
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """``sriovctl trial bench``: VMs and their host, measured in turns.
+
+    :returns: 0
+    """
+    file = File(arguments.rack)
+    rack = rackfile.load(file)
+    vms: list[str] = list(dict.fromkeys(arguments.vms))
+    for vm in vms:
+        check_named(rack, vm, file)
+    given = _given(arguments.address or (), vms)
+    (target,) = targets.of_rack(arguments.rack, [_host_of(rack, vms)])
+    place = None if arguments.lab is None else lab_place(arguments.lab, target.name)
+    if target.is_here and place is None and arguments.sender is None:
+        raise UsageError(
+            f"{target.name} is this machine",
+            "what is sent from it to its own VMs does not cross its ports",
+            "send from another: --from HOST",
+        )
+    end_as_from_the_keyboard()
+    known = {**_of_rack(rack, vms), **given}
+
+    def trial(sending: Sending) -> Result:
+        work = partial(_bench, arguments, rack.rack, vms, known, sending)
+        return only(targets.each((target,), work, ssh_config=arguments.ssh_config))
+
+    result = sent_from(arguments.sender, place, arguments.ssh_config, trial)
+    for one in result.measured:
+        document = one.document(result.circumstances)
+        store.keep(_kind(one.path), rack.rack, one.path.name, document)
+    if arguments.picture is not None:
+        write(arguments.picture, picture.svg(result))
+    if arguments.json:
+        sys.stdout.write(json.dumps(result.as_json(), indent=2, ensure_ascii=False) + "\n")
+    else:
+        from sriovctl.trial.bench.table import print_result
+
+        print_result(result)
+    return 0
+
+
+def _bench(
+    arguments: argparse.Namespace,
+    rack: str,
+    vms: Sequence[str],
+    known: dict[str, str],
+    sending: Sending,
+    host: Reach,
+    target: Target,
+) -> Result:
+    state = reconcile.look(host)
+    paths = [_path_to(vm, known.get(vm), host, state) for vm in vms]
+    own = host_address(_addresses(host), [path.address for path in paths])
+    skipped = []
+    if own is None:
+        skipped.append(f"{target.name}: it has no address in the network of {', '.join(vms)}")
+    else:
+        paths.append(Path(target.name, "host", own, _drivers(pf.driver for pf in state.pfs)))
+    telling = say_nothing if arguments.json else say
+    found = Bench(
+        tuple(paths), sending, host, arguments.seconds, arguments.runs, arguments.patience, telling
+    ).measure()
+    circumstances = Circumstances(
+        date=store.now(),
+        rack=rack,
+        host=target.name,
+        kernel=host.run("uname -r\n", timeout_s=ASK_S).stdout.strip(),
+        sent_from=sending.reach.name,
+        seconds=arguments.seconds,
+    )
+    measured = tuple(
+        Measured(path, figures(found[path.name]), store.last(_kind(path), rack, path.name))
+        for path in paths
+    )
+    return Result(circumstances, measured, tuple(skipped))
+
+
+def host_address(own: Iterable[str], others: Sequence[str]) -> str | None:
+    """The host's address in the network of the first of some others; None: it has none. Pure.
+
+    :param own: addresses of the host with their prefix lengths
+    """
+    for written in own:
+        interface = ipaddress.ip_interface(written)
+        if ipaddress.ip_address(others[0]) in interface.network:
+            return str(interface.ip)
+    return None
+
+
+def _addresses(host: Reach) -> Iterator[str]:
+    above = refusals.parse(host.run(refusals.LOOK, timeout_s=ASK_S).stdout)
+    for addresses in above.addresses.values():
+        yield from addresses
+
+
+def _path_to(vm: str, address: str | None, host: Reach, state: HostState) -> Path:
+    guest = running(vm, state)
+    held = {nic.pci for nic in guest.live_nics if nic.pci is not None}
+    ports = [pf for pf in state.pfs if held & {vf.pci for vf in pf.vfs}]
+    return Path(
+        name=vm,
+        kind="VFs" if ports else "bridge",
+        address=address or address_by_agent(host, vm),
+        driver=_drivers(pf.driver for pf in ports or state.pfs),
+    )
+
+
+def _drivers(names: Iterable[str | None]) -> str:
+    return ", ".join(sorted({name for name in names if name}))
+
+
+def _of_rack(rack: Rack, vms: Sequence[str]) -> dict[str, str]:
+    """The first address that the rack file has of a VM's bonds."""
+    return {
+        vm: pair.bond.addresses[0].partition("/")[0]
+        for vm in vms
+        for pair in reversed(rack.vms[vm].pairs)
+        if pair.bond.addresses
+    }
+
+
+def _given(words: Sequence[str], vms: Sequence[str]) -> dict[str, str]:
+    """``--address VM=IP``.
+
+    :raises UsageError: it is nothing like that
+    """
+    given = {}
+    for word in words:
+        vm, _, text = word.rpartition("=")
+        try:
+            given[vm] = str(ipaddress.ip_address(text))
+        except ValueError:
+            vm = ""
+        if vm not in vms:
+            raise UsageError(
+                f"--address {word}: no address of {', '.join(vms)}",
+                "",
+                f"write it as {vms[0]}=10.0.0.1",
+            )
+    return given
+
+
+def _host_of(rack: Rack, vms: Sequence[str]) -> str:
+    """
+    :raises UsageError: they are on several hosts
+    """
+    hosts = list(dict.fromkeys(rack.host_of(vm) for vm in vms))
+    if len(hosts) > 1:
+        raise UsageError(
+            f"{', '.join(vms)} are on {', '.join(hosts)}",
+            "only VMs of one host can be compared with each other and with it",
+            "name VMs of one host, and run it again for the next",
+        )
+    return hosts[0]
+
+
+def _kind(path: Path) -> store.Kind:
+    return "bench-host" if path.kind == "host" else "bench"
