@@ -17,7 +17,7 @@ test: setup ## every test, those on the virtual rack too (root)
 lint: setup ## ruff, mypy and shellcheck alone
 	@.venv/bin/pytest -q tests/unit/test_lint.py
 
-bench: setup ## apply against the bare kernel floor and the neighbours, on the virtual rack (root)
+bench: setup ## apply against the bare kernel floor and the neighbours, VFs against a bridge, outages, on the virtual rack (root)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" sh scripts/bench
 
 clean: ## take the demo's rack down, remove the venv and caches

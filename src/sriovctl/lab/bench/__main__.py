@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.lab import lifecycle, progress, state
-from sriovctl.lab.bench import applying, drawing, looking, neighbours, planning, starting
+from sriovctl.lab.bench import applying, drawing, looking, neighbours, planning, room, starting
 from sriovctl.lab.bench.figures import COLUMNS, Comparison, table, verdict
 from sriovctl.lab.bench.onhost import TimedReach
 from sriovctl.lab.bench.scene import SERVER, Scene, borrowed
@@ -20,8 +20,11 @@ from sriovctl.lab.state import Lab
 
 NAME = "bench"
 ROUNDS = 7
-MEASURES = ("apply", "look", "neighbours", "start", "plan", "report")
-ON_THE_RACK = frozenset({"apply", "look", "neighbours"})
+ROOM_ROUNDS = 3
+"""Each takes a minute and more, so fewer of them."""
+IN_THE_ROOM = frozenset({"bridge", "failover"})
+MEASURES = ("apply", "look", "neighbours", "start", "plan", "report", "bridge", "failover")
+ON_THE_RACK = frozenset({"apply", "look", "neighbours"}) | IN_THE_ROOM
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -81,6 +84,9 @@ def _run(chosen: set[str], name: str | None, rounds: int) -> None:
             _heading(f"On {SERVER} of lab {lab.name}")
             _say(_circumstances(scene, lab))
             _on_the_rack(scene, chosen, rounds)
+            if chosen & IN_THE_ROOM:
+                with room.furnished(scene, lab) as furnished:
+                    _in_the_room(furnished, chosen, min(rounds, ROOM_ROUNDS))
 
 
 def _on_the_rack(scene: Scene, chosen: set[str], rounds: int) -> None:
@@ -112,6 +118,15 @@ def _on_the_rack(scene: Scene, chosen: set[str], rounds: int) -> None:
         _comparisons(beside.comparisons)
         for who, why in beside.left_out:
             _say(f"\n{who}: not measured: {why}")
+
+
+def _in_the_room(furnished: room.Room, chosen: set[str], rounds: int) -> None:
+    if "bridge" in chosen:
+        _heading(f"A VM on VFs against one on the bridge, {rounds} runs of {room.SECONDS} s")
+        _comparisons(furnished.bridge(rounds))
+    if "failover" in chosen:
+        _heading(f"Outage when a leg dies, {room.RATE} packets/s")
+        _comparisons(furnished.failover())
 
 
 @contextmanager

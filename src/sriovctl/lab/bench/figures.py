@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-Unit = Literal["s", "ms"]
+Unit = Literal["s", "ms", "Mbit/s", "packets/s", "s/Gbit"]
 
-_PER_SECOND: dict[Unit, float] = {"s": 1.0, "ms": 1e3}
+_SCALE: dict[Unit, float] = {"s": 1.0, "ms": 1e3, "Mbit/s": 1.0, "packets/s": 1.0, "s/Gbit": 1.0}
 
 
 @dataclass(frozen=True)
 class Series:
     """One thing measured several times.
 
-    :param values: seconds, in the order taken
+    :param values: in the order taken; times in seconds, all else in its own unit
     :raises ValueError: there are none
     """
 
@@ -110,7 +110,7 @@ def _width(text: str) -> int:
 
 def _number(value: float, unit: Unit) -> str:
     """Three digits, as many as mean something."""
-    scaled = value * _PER_SECOND[unit]
+    scaled = value * _SCALE[unit]
     if scaled >= 100:
         return f"{scaled:.0f}"
     return f"{scaled:.1f}" if scaled >= 10 else f"{scaled:.2f}"
