@@ -49,10 +49,10 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
         if pf_want.vfs and not pf_want.restored_by_host:
             ports.append(_port(pf_want, pf))
     # new VFs cost a port its link for a moment: what needs no link is done while it comes back
-    result.build += making
+    result.build += making[:1]
     if not any(f.severity is Severity.ERROR for f in result.findings):
         result.build += _persistence(want, have, ports, result)
-    result.build += setting
+    result.build += making[1:] + setting
     result.build += _link_steps(blipped)
     return result
 

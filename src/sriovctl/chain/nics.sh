@@ -76,44 +76,23 @@ numvfs_is() { # PCI COUNT
 }
 
 # The kernel can keep the writer for ever (a guest that does not answer VFIO's request, i40e's
-# "other operation is pending"), and then no signal ends it: wait for it or for the clock.
+# "other operation is pending"), and then no signal ends it: what is waited for is a clock, which
+# the writer stops. By KILL, since in an undo both ignore TERM.
 write_numvfs() { # PCI COUNT
-    numvfs_answer "$1" "$2" | (
-        answer='' clock='' error=''
-        while [ -z "$answer" ] || [ -z "$clock" ]; do
-            read -r word rest || break
-            case $word in
-            written | refused | timeout) answer=$word ;;
-            clock) clock=$rest ;;
-            *) error=$rest ;;
-            esac
-        done
-        kill "$clock" 2>/dev/null || :
-        case $answer in
-        written) exit 0 ;;
-        timeout)
-            echo "$1: the kernel has not answered sriov_numvfs=$2 for $NUMVFS_TIMEOUT_S s; see dmesg" >&2
-            ;;
-        *) echo "$1: sriov_numvfs=$2: ${error##*: }" >&2 ;;
-        esac
-        exit 1
-    )
-}
-
-# Prints the clock's process and what comes first: "written", the shell's words and "refused", or
-# "timeout". The clock must end when it is told to, also in an undo, which ignores TERM.
-numvfs_answer() { # PCI COUNT
+    sleep "$NUMVFS_TIMEOUT_S" >/dev/null 2>&1 &
+    clock=$!
     (
-        { echo "$2" >"$SYSFS/bus/pci/devices/$1/sriov_numvfs"; } 2>&1 && echo written ||
-            echo refused
-    ) 2>/dev/null &
-    (
-        trap - TERM
-        sleep "$NUMVFS_TIMEOUT_S" >/dev/null &
-        echo "clock $!"
-        wait "$!"
-        echo timeout
-    ) 2>/dev/null &
+        status=0
+        error=$({ echo "$2" >"$SYSFS/bus/pci/devices/$1/sriov_numvfs"; } 2>&1) || status=1
+        kill -KILL "$clock"
+        [ "$status" = 0 ] || echo "$1: sriov_numvfs=$2: ${error##*: }" >&2
+        exit "$status"
+    ) &
+    if { wait "$clock"; } 2>/dev/null; then
+        echo "$1: the kernel has not answered sriov_numvfs=$2 for $NUMVFS_TIMEOUT_S s; see dmesg" >&2
+        return 1
+    fi
+    wait "$!"
 }
 
 # The plan was made a while ago, and may have been carried here by hand: a VM that was started since
@@ -181,8 +160,8 @@ wait_for_vfs() { # PCI COUNT
 }
 
 # Each WISH is an index and then attributes as ip takes them: '3 mac 02:… vlan 7 spoofchk on'.
-# All in one ip: 14 times faster than one ip an attribute.
-set_vfs() { # PCI WISH…
+# All in one ip, 14 times faster than one ip an attribute; it also tells what came of it.
+set_vfs() { # PCI WISH…; sets $report
     pf=$1
     shift
     case $* in
@@ -198,15 +177,16 @@ set_vfs() { # PCI WISH…
         lines="${lines}link set dev $netdev vf $wish
 "
     done
-    ip -batch - <<EOF 2>/dev/null && return 0
-$lines
+    report=$(ip -batch - 2>/dev/null) <<EOF && return 0
+${lines}link show dev $netdev
 EOF
     refused=0
     for wish; do
         set_vf_one_by_one "$wish" || refused=$?
     done
     # a driver that cannot set an attribute refuses its present value too
-    [ "$refused" = 0 ] || ! vfs_are_now "$pf" "$@" 2>/dev/null || return 0
+    report=$(ip link show dev "$netdev") || return 1
+    [ "$refused" = 0 ] || ! reported "$@" || return 0
     return "$refused"
 }
 
@@ -243,24 +223,24 @@ set_vf_one_by_one() { # WISH, uses $netdev
 }
 
 # i40e and iavf change addresses after they have answered: ask again for a while before saying no.
-vfs_are() { # PCI WISH…
+vfs_are() { # PCI WISH…; after set_vfs
+    pf_netdev "$1" || return 1
+    shift
     waited=0
-    until vfs_are_now "$@"; do
+    until reported "$@"; do
         [ "$waited" -lt "$VF_TIMEOUT_S" ] || {
             echo "$netdev: after $VF_TIMEOUT_S s still not so: $unfulfilled" >&2
             return 1
         }
         sleep 1
         waited=$((waited + 1))
+        report=$(ip link show dev "$netdev") || return 1
     done
 }
 
 # Walks the report once: looking for each VF in the whole of it costs the square of its length,
 # 16 s of CPU for 128 VFs. ip lists VFs ascending, and so are the wishes.
-vfs_are_now() { # PCI WISH…; sets $unfulfilled
-    pf_netdev "$1" || return 1
-    shift
-    report=$(ip link show dev "$netdev") || return 1
+reported() { # WISH…; uses $report, sets $unfulfilled
     unfulfilled="VF ${1-}"
     fields=$IFS
     IFS='

@@ -156,6 +156,7 @@ def test_what_only_a_batch_refuses_is_set_one_by_one(shell: str, tmp_path: Path)
     assert (tmp_path / "said").read_text().splitlines()[1:] == [
         "link set dev em1 vf 0 vlan 7 qos 3",
         "link set dev em1 vf 0 trust on",
+        "link show dev em1",
     ]
 
 

@@ -30,15 +30,18 @@ def written(folder: Path, shell: str, numvfs: Path, before: str = "") -> tuple[i
     device = folder / "bus/pci/devices" / PCI
     device.mkdir(parents=True)
     (device / "sriov_numvfs").symlink_to(numvfs)
-    done = subprocess.run(
-        [shells / "sh", "-c", f"{FUNCTIONS}\n{before}\n( set -e; write_numvfs {PCI} 0 )"],
-        env={**os.environ, "SRIOVCTL_SYSFS": str(folder), "SRIOVCTL_NUMVFS_TIMEOUT_S": CLOCK_S},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    return done.returncode, done.stderr
+    # to a file, as a step's: a writer that the kernel keeps would keep a pipe open
+    said = folder / "said"
+    with said.open("w") as output:
+        done = subprocess.run(
+            [shells / "sh", "-c", f"{FUNCTIONS}\n{before}\n( set -e; write_numvfs {PCI} 0 )"],
+            env={**os.environ, "SRIOVCTL_SYSFS": str(folder), "SRIOVCTL_NUMVFS_TIMEOUT_S": CLOCK_S},
+            stdout=output,
+            stderr=output,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+    return done.returncode, said.read_text("utf-8")
 
 
 def clocks() -> list[bytes]:
