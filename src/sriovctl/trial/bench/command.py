@@ -94,9 +94,10 @@ def _bench(
     else:
         paths.append(Path(target.name, "host", own, _drivers(pf.driver for pf in state.pfs)))
     telling = say_nothing if arguments.json else say
-    found = Bench(
+    bench = Bench(
         tuple(paths), sending, host, arguments.seconds, arguments.runs, arguments.patience, telling
-    ).measure()
+    )
+    found = bench.measure()
     circumstances = Circumstances(
         date=store.now(),
         rack=rack,
@@ -109,7 +110,7 @@ def _bench(
         Measured(path, figures(found[path.name]), store.last(_kind(path), rack, path.name))
         for path in paths
     )
-    return Result(circumstances, measured, tuple(skipped))
+    return Result(circumstances, measured, (*skipped, *bench.skipped))
 
 
 def host_address(own: Iterable[str], others: Sequence[str]) -> str | None:

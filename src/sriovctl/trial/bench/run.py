@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
@@ -26,7 +26,7 @@ from sriovctl.trial.setting import Sending
 
 ASK_S = 60.0
 """For a host to answer something that takes no time."""
-LATE_S = 20.0
+LATE_S = 30.0
 """So much longer than it should may iperf3 or ping take; then it is ended."""
 PORT = 5201
 """iperf3's own."""
@@ -65,6 +65,9 @@ class Bench:
     runs: int
     patience_s: float
     say: Callable[[str], None]
+    skipped: list[str] = field(default_factory=list)
+    """Runs that failed on a path where others did not, and why."""
+    _served: set[Path] = field(default_factory=set)
 
     def measure(self) -> dict[str, dict[str, list[float]]]:
         """All runs of all, the paths in turns.
@@ -124,17 +127,23 @@ class Bench:
         deadline = time.monotonic() + self.patience_s
         while True:
             try:
-                return self._once(path, flow)
+                figures = self._once(path, flow)
             except FlowError as error:
-                # one that serves a single run is gone for a moment after each
-                if time.monotonic() > deadline:
-                    raise HostError(
-                        f"{path.name} at {path.address}: iperf3, {flow.words}: {error}",
-                        f"it needs an iperf3 server on port {PORT} there, that can be reached",
-                        f"in the VM: iperf3 -s; then try from {self.sending.reach.name}: "
-                        f"{command('iperf3', '-c', path.address)}",
-                    ) from error
-                time.sleep(0.2)
+                # a server for a single run is gone for a moment after each
+                if time.monotonic() <= deadline:
+                    time.sleep(0.2)
+                    continue
+                if path in self._served:
+                    self.skipped.append(f"{path.name}, {flow.words}, once: {error}")
+                    return {}
+                raise HostError(
+                    f"{path.name} at {path.address}: iperf3, {flow.words}: {error}",
+                    f"it needs an iperf3 server on port {PORT} there, that can be reached",
+                    f"in the VM: iperf3 -s; then try from {self.sending.reach.name}: "
+                    f"{command('iperf3', '-c', path.address)}",
+                ) from error
+            self._served.add(path)
+            return figures
 
     def _once(self, path: Path, flow: Flow) -> dict[str, float]:
         if path.kind == "host":

@@ -63,6 +63,24 @@ def test_who_does_not_answer_is_named(
         bench(tmp_path, monkeypatch, tools).measure()
 
 
+FAILS_BACKWARDS = """#!/bin/sh
+case $* in
+*-R*) echo '{{"error": "it hangs"}}' ;;
+*) echo '{{"end": {{"sum_received": {{"bits_per_second": 5120000}}}}}}' ;;
+esac
+"""
+
+
+def test_what_fails_where_others_did_not_is_left_out(
+    tmp_path: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = bench(tmp_path, monkeypatch, {"iperf3": FAILS_BACKWARDS, "ping": PING})
+    found = one.measure()
+    assert {"tcp_to", "udp_to", "small_to"} <= set(found["VM-2"])
+    assert "tcp_from" not in found["VM-2"]
+    assert "VM-2, TCP from it, once: it hangs" in one.skipped
+
+
 def test_a_missing_tool_is_named(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
     one = bench(tmp_path, monkeypatch, {"ping": PING})
     monkeypatch.setenv("PATH", str(tmp_path))
