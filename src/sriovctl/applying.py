@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from sriovctl import planfile, reconcile, selection, targets
+from sriovctl import legrun, planfile, reconcile, selection, targets
 from sriovctl.errors import HostError, SriovctlError, UnreachableError, UsageError
 from sriovctl.observer import WAITING, Observer, Silent
 from sriovctl.permission import RESTARTS, Leave, check_expected
 from sriovctl.plan import Impact, Plan, Severity
 from sriovctl.reach import Reach
-from sriovctl.reconcile import Outcome
+from sriovctl.reconcile import Outcome, Planner
 from sriovctl.rollout import Pace, Result, Rollout, Stop, UntouchedError, Work
 from sriovctl.stagerun import Timeouts
 from sriovctl.targets import Target
@@ -54,7 +54,7 @@ def apply(arguments: argparse.Namespace) -> int:
     touched = {n: r for n, r in results.items() if not isinstance(r, UntouchedError)}
     _, code = successes(touched)
     if arguments.json:
-        print_json({name: _told(result) for name, result in results.items()})
+        print_json({name: told(result) for name, result in results.items()})
     elif len(hosts) > 1:
         print_report(results)
     return INTERRUPTED if stop.asked else code
@@ -69,12 +69,19 @@ def _work(
         arguments.force_off,
         arguments.unnoticed,
     )
-    timeouts = Timeouts(stage_s=arguments.stage_timeout, boot_s=arguments.boot_timeout)
+    timeouts = Timeouts(
+        stage_s=arguments.stage_timeout,
+        boot_s=arguments.boot_timeout,
+        bond_s=arguments.bond_timeout,
+    )
+
+    def planner(reach: Reach) -> Planner:
+        return legrun.asked_for(arguments, reach, observer, timeouts)
 
     def look(reach: Reach, target: Target) -> Outcome | None:
         observer.doing(target.name, "looking")
         try:
-            plan = reconcile.plan_now(reach, target.wanted)
+            plan = reconcile.plan_now(reach, target.wanted, planner(reach))
         except UnreachableError:
             # one that is off in the middle of our restart is switched on when its turn has come
             if target.wanted.bmc is None or not leave.of(target.wanted).impacts >= RESTARTS:
@@ -99,6 +106,7 @@ def _work(
             confirm_s=math.ceil(arguments.confirm_timeout),
             timeouts=timeouts,
             expected=expected.get(target.name),
+            planner=planner(reach),
             begin=partial(stop.begin, target.name),
         )
 
@@ -161,7 +169,7 @@ def _saved_plans(file: str) -> tuple[planfile.SavedPlan, ...] | None:
         return None
 
 
-def _told(result: Result) -> dict[str, object]:
+def told(result: Result) -> dict[str, object]:
     """How it ended on one host, for programs."""
     if isinstance(result, UntouchedError):
         return {"untouched": result.means}

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from sriovctl.commandline import changing, guest, looking, report, trials
+from sriovctl.commandline import changing, guest, legs, looking, report, trials
 from sriovctl.errors import SriovctlError
 from sriovctl.lab import commands as lab
 
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         help="ssh configuration for remote hosts (default: $SRIOVCTL_SSH_CONFIG, ~/.ssh/config)",
     )
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for group in (looking, report, changing, guest, trials):
+    for group in (looking, report, changing, legs, guest, trials):
         group.add_parsers(commands)
     lab.add_parser(commands)
     completion = commands.add_parser("completion", help="completion for a shell")

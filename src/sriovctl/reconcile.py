@@ -114,13 +114,13 @@ def plan_of(
     return plan.model_copy(update={"findings": (*firmware.findings, *plan.findings)})
 
 
-def plan_now(reach: Reach, want: HostWant) -> Plan:
+def plan_now(reach: Reach, want: HostWant, planner: Planner = chain.plan) -> Plan:
     """One look at a host and its BMC, and the plan from that.
 
     :raises SriovctlError: one of them cannot be asked
     """
     have = look(reach)
-    return plan_of(want, have, look_at_firmware(want, have))
+    return plan_of(want, have, look_at_firmware(want, have), planner)
 
 
 def apply(

@@ -46,6 +46,8 @@ class Timeouts:
     """For a host that was lost in mid-run to be reached again."""
     retry_s: float = 1.0
     """Between two tries to reach it."""
+    bond_s: float = 30.0
+    """For the bonds of VMs to have a leg up."""
     boot_s: float = 900.0
     """For a host that was restarted to have finished starting."""
     answer_s: float = 15.0

@@ -191,7 +191,7 @@ def compile_stage(stage: Stage, *, host: str, confirm_s: int = 0) -> str:
     digest = stage_digest(stage, host=host)
     parts = [_header(stage, host, digest), _resource("transaction.sh"), _resource("launch.sh")]
     sources = dict.fromkeys(source for link in stage.links for source in _sources(link))
-    parts += [text for source in sources if (text := _resource(f"chain/{source}"))]
+    parts += [text for source in sources if (text := _resource(source))]
     parts += [_step(number, step) for number, step in enumerate(stage.steps, 1)]
     calls = "\n".join(
         f"\t{command('tx_step', number, _line(step.title))}"
@@ -204,8 +204,9 @@ def compile_stage(stage: Stage, *, host: str, confirm_s: int = 0) -> str:
 
 def _sources(link: Link) -> tuple[str, ...]:
     """The files of functions that a link's steps use."""
-    own = f"{link}.sh"
-    return ("virsh.sh", own) if link in ("pools", "guests") else (own,)
+    own = f"chain/{link}.sh"
+    before = {"pools": ("chain/virsh.sh",), "guests": ("chain/virsh.sh", "agent.sh")}
+    return (*before.get(link, ()), own)
 
 
 def launcher(script: str, name: str, *, confirm_s: int | None = None) -> str:

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from sriovctl import inside, permission, planfile, reconcile, silence, targets
+from sriovctl import chain, inside, legrun, permission, planfile, reconcile, silence, targets
 from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.host import HostState
+from sriovctl.observer import Silent
 from sriovctl.plan import Finding, Impact, Plan, Severity
 from sriovctl.reach import Reach
+from sriovctl.reconcile import Planner
+from sriovctl.stagerun import Timeouts
 from sriovctl.targets import Target
 from sriovctl.transaction import compile_stage
 from sriovctl.view.harmless import harmless_lines
@@ -100,14 +103,17 @@ class _Planned:
 
 
 def _plans(
-    arguments: argparse.Namespace, *, need_root: bool = False
+    arguments: argparse.Namespace,
+    planner: Callable[[Reach], Planner] = lambda _: chain.plan,
+    *,
+    need_root: bool = False,
 ) -> tuple[tuple[Target, ...], dict[str, _Planned], int]:
     hosts = targets.of_rack(arguments.rack, arguments.limit, arguments.inventory)
 
     def work(reach: Reach, target: Target) -> _Planned:
         have = reconcile.look(reach)
         firmware = reconcile.look_at_firmware(target.wanted, have)
-        plan = reconcile.plan_of(target.wanted, have, firmware)
+        plan = reconcile.plan_of(target.wanted, have, firmware, planner(reach))
         said = inside.look(reach, silence.vms_to_ask(have)) if have.system.root else {}
         return _Planned(plan, tuple(silence.findings(target.wanted, have, said)))
 
@@ -144,8 +150,13 @@ def check(arguments: argparse.Namespace) -> int:
 
 def plan(arguments: argparse.Namespace) -> int:
     """``sriovctl plan``: every step with its reason, or the script, or a file for apply."""
-    # apply takes a saved plan only where it finds the same again, and it finds what root finds
-    hosts, planned, code = _plans(arguments, need_root=arguments.output is not None)
+    once = Timeouts(bond_s=0)
+    hosts, planned, code = _plans(
+        arguments,
+        lambda reach: legrun.asked_for(arguments, reach, Silent(), once),
+        # apply takes a saved plan only where it finds the same again, and it finds what root finds
+        need_root=arguments.output is not None,
+    )
     plans = {name: one.plan for name, one in planned.items()}
     if arguments.output is not None:
         _save(arguments.output, hosts, plans)

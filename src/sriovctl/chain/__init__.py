@@ -7,7 +7,7 @@ which need one, and the rest.
 
 from __future__ import annotations
 
-from sriovctl.chain import firmware, guests, kernel, nics, pools, restart
+from sriovctl.chain import firmware, guests, kernel, legs, nics, pools, restart
 from sriovctl.firmware import FirmwareState
 from sriovctl.host import HostState
 from sriovctl.plan import Finding, Plan, Severity, Stage
@@ -27,7 +27,7 @@ def plan(want: HostWant, have: HostState, bmc: FirmwareState | None = None) -> P
     :param bmc: what the BMC said; None where the rack file names none
     """
     plans = [link.plan(want, have) for link in LINKS]
-    findings = [finding for part in plans for finding in part.findings]
+    findings = [finding for part in plans for finding in part.findings] + legs.findings(want, have)
     stages: list[Stage] = []
     if want.bmc is not None and bmc is not None:
         wish = firmware.wish(want.bmc, bmc)

@@ -209,11 +209,12 @@ def _attach(name: str, key: str, nic: NicWant, flags: list[str], ports: _Ports) 
     pf = ports.legs.get(nic.leg)
     card = (key, nic.mac, xml_text(nic.pool), "" if pf is None else pf.pci)
     xml = nic_xml(nic.pool, nic.mac, nic.vlan)
+    as_defined = command("plug_in_as_defined", *card, xml)
     return Step(
         link="guests",
         title=f"VM {name}: plug in a VF of {nic.pool} ({nic.mac}){_where(flags)}",
         reason=f"its pair {nic.pair + 1} has a leg on {nic.leg}",
-        do=command("attach_nic", key, xml, *flags),
+        do=as_defined if flags == ["--live"] else command("attach_nic", key, xml, *flags),
         check=command("vm_has_nic", *card, *flags),
         undo=" && ".join(command("detach_nic_if_there", *card, flag) for flag in reversed(flags)),
     )
@@ -236,6 +237,13 @@ def _detach(
         impact=Impact.VF_RESET if live else Impact.NONE,
         affects=(name,) if live else (),
     )
+
+
+def unplug_live(vm: VM, nic: VMNic, have: HostState, reason: str) -> Step:
+    """The step that takes a pool's card out of a running VM that goes on over another one."""
+    at = (nic.pool or "", nic.mac or "", nic.vlan)
+    step = _detach(vm.name, vm.uuid or vm.name, at, ["--live"], have)
+    return step.model_copy(update={"reason": reason, "impact": Impact.LINK_BLIP})
 
 
 def _where(flags: list[str]) -> str:

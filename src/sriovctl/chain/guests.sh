@@ -29,6 +29,7 @@ detach_nic() { # UUID MAC POOL PF FLAG…
     detach_vm=$1 detach_mac=$2 detach_pool=$3 detach_pf=$4
     shift 4
     for detach_flag; do
+        [ "$detach_flag" = --config ] || vm_is_awake "$detach_vm" || return 1
         find_nic "$detach_vm" "$detach_mac" "$detach_pool" "$detach_pf" "$detach_flag" || {
             echo "the VM has no card $detach_mac on $detach_pool ($detach_flag)" >&2
             return 1
@@ -47,7 +48,20 @@ detach_nic_if_there() { # UUID MAC POOL PF FLAG
 
 # For undo of an unplugging that may not have come about.
 attach_nic_if_missing() { # UUID MAC POOL PF FLAG XML
-    find_nic "$1" "$2" "$3" "$4" "$5" || attach_nic "$1" "$6" "$5"
+    ! find_nic "$1" "$2" "$3" "$4" "$5" || return 0
+    case $5 in
+    --live) plug_in_as_defined "$1" "$2" "$3" "$4" "$6" ;;
+    *) attach_nic "$1" "$6" "$5" ;;
+    esac
+}
+
+# A card that comes back sits in its old place in the guest, by which a bond may know it: the place
+# is in the VM's definition. Another card may have taken it meanwhile.
+plug_in_as_defined() { # UUID MAC POOL PF XML
+    if find_nic "$1" "$2" "$3" "$4" --config; then
+        attach_nic "$1" "$nic" --live 2>/dev/null && return 0
+    fi
+    attach_nic "$1" "$5" --live
 }
 
 vm_xml() { # UUID --config|--live
@@ -146,7 +160,7 @@ vm_is_running() { # UUID
 # guest that was still booting, is asked again.
 shut_down_vms() { # UUID…
     for shut in "$@"; do
-        vm_is_off "$shut" || vm_hears_button "$shut" || return 1
+        vm_is_off "$shut" || vm_is_awake "$shut" || return 1
     done
     for shut in "$@"; do
         # it may go off by itself meanwhile
@@ -171,11 +185,12 @@ shut_down_vms() { # UUID…
 VM_SHUTDOWN_TIMEOUT_S=${SRIOVCTL_VM_SHUTDOWN_TIMEOUT_S:-180}
 VM_EVENT_S=5
 
-vm_hears_button() { # UUID
+# One that is not hears no power button, and lets go of no card.
+vm_is_awake() { # UUID
     state=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system domstate --domain "$1") || return 1
     case $state in
     paused | pmsuspended | crashed)
-        echo "the VM $1 is $state and hears no power button: virsh resume it, or virsh destroy it" >&2
+        echo "the VM $1 is $state and does not listen: virsh resume it, or virsh destroy it" >&2
         return 1
         ;;
     esac
@@ -242,3 +257,16 @@ $2:$3
 no_vm() { # UUID
     ! timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system domname --domain "$1" >/dev/null 2>&1
 }
+
+# A command inside a running VM, which must end with 0. Needs agent.sh; tx_dir is transaction.sh's.
+# shellcheck disable=SC2154
+inside_vm() { # UUID ORDER
+    agent_file=$tx_dir/agent
+    agent_clock
+    agent_exec "$1" $((now + AGENT_TIMEOUT_S)) "$2" &&
+        grep -q '"exitcode":0[^0-9]' "$agent_file" && return 0
+    echo "not done in the guest:" >&2
+    cat "$agent_file" >&2
+    return 1
+}
+AGENT_TIMEOUT_S=${SRIOVCTL_AGENT_TIMEOUT_S:-20}

@@ -13,8 +13,11 @@ from sriovctl.shell import command
 from sriovctl.wanted import HostWant, PFWant
 
 
-def plan(want: HostWant, have: HostState) -> LinkPlan:
-    """What must change for the PFs and VFs of a host, and what stands in the way."""
+def plan(want: HostWant, have: HostState, *, only: str | None = None) -> LinkPlan:
+    """What must change for the PFs and VFs of a host, and what stands in the way.
+
+    :param only: this PF, and for the others no more than what brings them back at boot
+    """
     result = LinkPlan()
     ports: list[persistence.Port] = []
     named: dict[str, str] = {}
@@ -22,10 +25,17 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
     making: list[Step] = []
     setting: list[Step] = []
     blipped: list[PF] = []
+    all_there = True
     for pf_want in want.pfs:
         pf = identify(pf_want, have)
+        another = only not in (None, pf_want.name)
         if isinstance(pf, Finding):
-            result.findings.append(pf)
+            all_there = False
+            result.findings += [] if another else [pf]
+            continue
+        if pf_want.vfs and another:
+            ports.append(_port(pf_want, pf))
+        if another:
             continue
         problems = _problems(pf_want, pf, have, holders)
         if (first := named.setdefault(pf.pci, pf_want.name)) != pf_want.name:
@@ -50,10 +60,12 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
             ports.append(_port(pf_want, pf))
     # new VFs cost a port its link for a moment: what needs no link is done while it comes back
     result.build += making[:1]
-    if not any(f.severity is Severity.ERROR for f in result.findings):
+    if all_there and not any(f.severity is Severity.ERROR for f in result.findings):
         result.build += _persistence(want, have, ports, result)
     result.build += making[1:] + setting
-    result.build += _link_steps(blipped)
+    # of one leg alone the VMs' bonds want the link too, before the other leg's turn comes
+    waited = [pf for pf in blipped if _has_link_in_bond(pf) or (only is not None and pf.carrier)]
+    result.build += _link_steps(waited)
     return result
 
 
@@ -85,7 +97,8 @@ def _problems(want: PFWant, pf: PF, have: HostState, holders: dict[str, Holder])
             who = {"vm": "the running VM ", "process": "the process ", "host": "the host as "}
             mend = {
                 "vm": f"shut it down (virsh shutdown {command(holder.name)}) or keep "
-                f"vfs: {pf.numvfs}, then apply again",
+                f"vfs: {pf.numvfs}, then apply again; or, with its other leg up: "
+                "apply --leg-by-leg",
                 "process": "end that process, then apply again",
                 "host": "take the device out of use, then apply again",
             }
@@ -270,8 +283,7 @@ def _count_step(want: PFWant, pf: PF, have: HostState) -> Step:
     )
 
 
-def _link_steps(blipped: list[PF]) -> list[Step]:
-    legs = [pf for pf in blipped if _has_link_in_bond(pf)]
+def _link_steps(legs: list[PF]) -> list[Step]:
     if not legs:
         return []
     names = ", ".join(pf.name or pf.pci for pf in legs)

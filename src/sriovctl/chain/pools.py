@@ -78,7 +78,7 @@ def _one_pool(
             result.findings.append(_not_defined(pool, why_restart or f"it is over {pool.pf}"))
             return
         if pool.active:
-            result.release.append(_stop(pool, why_restart or f"it is over {pool.pf}", have))
+            result.release.append(stop(pool, why_restart or f"it is over {pool.pf}", have))
         if wrong_pf:
             result.release.append(_undefine(name, pool, pf))
             pool = None
@@ -139,7 +139,8 @@ def _users(pool: str, have: HostState) -> list[str]:
     ]
 
 
-def _stop(pool: Pool, reason: str, have: HostState) -> Step:
+def stop(pool: Pool, reason: str, have: HostState) -> Step:
+    """The step that stops a running pool that no VM uses."""
     pf = have.pf_named(pool.pf or "")
     return Step(
         link="pools",
@@ -175,7 +176,7 @@ def _in_use(pool: Pool, pf: PF, users: list[str], why: str) -> Finding:
         f"and running VMs use it: {', '.join(users)}",
         means="stopping it would lose libvirt's book of who holds which VF",
         mend=" && ".join(command("virsh", "shutdown", user) for user in users)
-        + ", then apply again",
+        + ", then apply again; or, with their other leg up: apply --leg-by-leg",
     )
 
 

@@ -6,9 +6,13 @@ import argparse
 
 from sriovctl.commandline.options import (
     Commands,
+    assume_option,
+    bond_timeout,
     fleet_options,
     json_option,
+    leg_by_leg_option,
     limit_option,
+    run_options,
     seconds,
     verb,
 )
@@ -78,6 +82,9 @@ def _apply(commands: Commands[argparse.ArgumentParser]) -> None:
         choices=IMPACTS,
         help="let steps through that do this to running VMs",
     )
+    leg_by_leg_option(apply)
+    assume_option(apply)
+    bond_timeout(apply)
     apply.add_argument(
         "--reboot",
         action="store_true",
@@ -98,21 +105,7 @@ def _apply(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="S",
         help="how long to wait for a restarted host to have started (default: 900)",
     )
-    apply.add_argument(
-        "--confirm-timeout",
-        type=seconds,
-        default=60,
-        metavar="S",
-        help="a remote host undoes a change of its ports if it is not reached again within this "
-        "many seconds (default: 60)",
-    )
-    apply.add_argument(
-        "--stage-timeout",
-        type=seconds,
-        default=600,
-        metavar="S",
-        help="how long to follow a host's script before giving up on it (default: 600)",
-    )
+    run_options(apply)
     json_option(apply)
     apply.set_defaults(run=verb("apply", "applying"))
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from sriovctl.commandline.options import Commands, fleet_options, json_option, rack_option, verb
+from sriovctl.commandline.options import (
+    Commands,
+    assume_option,
+    fleet_options,
+    json_option,
+    leg_by_leg_option,
+    rack_option,
+    verb,
+)
 
 
 def add_parsers(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -57,6 +65,8 @@ def _plan(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     plan.add_argument("rack", help="rack file")
     fleet_options(plan)
+    leg_by_leg_option(plan)
+    assume_option(plan)
     form = plan.add_mutually_exclusive_group()
     json_option(form)
     form.add_argument(

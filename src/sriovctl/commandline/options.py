@@ -28,6 +28,11 @@ def limit_option(command: argparse.ArgumentParser) -> None:
 def fleet_options(command: argparse.ArgumentParser) -> None:
     """``--limit``, ``--inventory`` and ``--connect-timeout``: which hosts, and the way there."""
     limit_option(command)
+    way_options(command)
+
+
+def way_options(command: argparse.ArgumentParser) -> None:
+    """``--inventory`` and ``--connect-timeout``: the way to hosts."""
     command.add_argument(
         "--inventory",
         metavar="FILE",
@@ -46,6 +51,56 @@ def fleet_options(command: argparse.ArgumentParser) -> None:
 def json_option(command: argparse._ActionsContainer) -> None:
     """``--json``."""
     command.add_argument("--json", action="store_true", help="for programs")
+
+
+def run_options(command: argparse.ArgumentParser) -> None:
+    """``--confirm-timeout S`` and ``--stage-timeout S``: of a script that runs on a host."""
+    command.add_argument(
+        "--confirm-timeout",
+        type=seconds,
+        default=60,
+        metavar="S",
+        help="a remote host undoes a change of its ports if it is not reached again within this "
+        "many seconds (default: 60)",
+    )
+    command.add_argument(
+        "--stage-timeout",
+        type=seconds,
+        default=600,
+        metavar="S",
+        help="how long to follow a host's script before giving up on it (default: 600)",
+    )
+
+
+def leg_by_leg_option(command: argparse.ArgumentParser) -> None:
+    """``--leg-by-leg``."""
+    command.add_argument(
+        "--leg-by-leg",
+        action="store_true",
+        help="change a port that running VMs hold VFs of: they go on over their other leg "
+        "meanwhile, one leg at a time",
+    )
+
+
+def assume_option(command: argparse.ArgumentParser) -> None:
+    """``--assume-other-leg-up``."""
+    command.add_argument(
+        "--assume-other-leg-up",
+        action="store_true",
+        help="a VM that nobody can look into, having no guest agent, is taken to have its other "
+        "leg up in a bond",
+    )
+
+
+def bond_timeout(command: argparse.ArgumentParser) -> None:
+    """``--bond-timeout S``."""
+    command.add_argument(
+        "--bond-timeout",
+        type=seconds,
+        default=30,
+        metavar="S",
+        help="how long to wait for a VM's bond to have a leg up (default: 30)",
+    )
 
 
 def above_zero(text: str) -> float:

@@ -306,6 +306,15 @@ class HostModel:
         if not self._cards(uuid, mac, pool, pf, flag)[2]:
             self.attach_nic(uuid, xml, flag)
 
+    def plug_in_as_defined(self, uuid: str, mac: str, pool: str, pf: str, xml: str) -> None:
+        if self._cards(uuid, mac, pool, pf, "--live")[2]:
+            raise RefusedError(f"{mac} plugged in twice")
+        self.attach_nic(uuid, xml, "--live")
+
+    def inside_vm(self, uuid: str, order: str) -> None:
+        if not self._vm(uuid).running:
+            raise RefusedError("no guest")
+
     def start_vm(self, uuid: str) -> None:
         vm = self._vm(uuid)
         if vm.running:

@@ -20,6 +20,7 @@ words=$*
 case $words in
 *dumpxml*--inactive*) cat "$FOLDER/config" ;;
 *dumpxml*) cat "$FOLDER/live" ;;
+*domstate*) cat "$FOLDER/state" 2>/dev/null || echo running ;;
 *detach-device*) { cat; echo " ${words##* }"; } >>"$FOLDER/detached" ;;
 *attach-device*) { cat; echo " ${words##* }"; } >>"$FOLDER/attached" ;;
 *) exit 1 ;;
@@ -158,3 +159,30 @@ def test_a_card_that_is_not_there_is_named(host: Host) -> None:
     done = host.run("detach_nic", *card("em1"), "--live")
     assert done.returncode != 0
     assert MAC in done.stderr
+
+
+def test_a_paused_vm_is_not_waited_for(host: Host) -> None:
+    (host.folder / "state").write_text("paused\n")
+    done = host.run("detach_nic", *card("em1"), "--live")
+    assert done.returncode != 0
+    assert "virsh resume" in done.stderr
+    assert not (host.folder / "detached").exists()
+
+
+def test_a_card_comes_back_to_its_place(host: Host) -> None:
+    host.show("live", running(2, 6))
+    host.show("config", defined(POOLS["em1"], 5).replace('"passthrough_em1"', "'passthrough_em1'"))
+    done = host.run("plug_in_as_defined", *card("em1"), "<interface>anywhere</interface>")
+    assert done.returncode == 0, done.stderr
+    (line,) = (host.folder / "attached").read_text().splitlines()
+    assert "bus='0x05'" in line
+    assert line.endswith("--live")
+
+
+def test_a_card_that_is_not_defined_is_plugged_in_anywhere(host: Host) -> None:
+    host.show("live", running(2, 6))
+    host.show("config")
+    xml = "<interface>anywhere</interface>"
+    done = host.run("plug_in_as_defined", *card("em1"), xml)
+    assert done.returncode == 0, done.stderr
+    assert (host.folder / "attached").read_text() == f"{xml} --live\n"

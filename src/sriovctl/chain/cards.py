@@ -1,0 +1,105 @@
+"""A leg and the cards on it: VFs in running VMs, and what the rack file wants in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sriovctl.host import PF, VM, HostState, VMNic
+from sriovctl.identity import identify
+from sriovctl.plan import Finding
+from sriovctl.wanted import HostWant, NicWant, PFWant
+
+
+@dataclass(frozen=True)
+class Card:
+    """A VF in a running VM, and what is to be in its place afterwards."""
+
+    vm: VM
+    nic: VMNic
+    wish: NicWant | None
+    """None: the rack file gives the VM nothing in its place."""
+
+    @property
+    def as_wanted(self) -> bool:
+        """The rack file wants this very card."""
+        return self.wish is not None and is_card(self.nic, self.wish)
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A PF, and the cards on it that running VMs let go of while it is changed."""
+
+    want: PFWant
+    pf: PF
+    cards: tuple[Card, ...] = ()
+    is_out: bool = False
+    """A running VM has a card of it in its definition only."""
+
+    @property
+    def name(self) -> str:
+        """The PF's interface name, or as the rack file calls it."""
+        return self.pf.name or self.want.name
+
+    @property
+    def vms(self) -> tuple[VM, ...]:
+        """Those that let go of a card, each once."""
+        return tuple({card.vm.name: card.vm for card in self.cards}.values())
+
+    def macs(self, vm: VM) -> tuple[str, ...]:
+        """The addresses of a VM's cards on it."""
+        return tuple(c.nic.mac for c in self.cards if c.vm.name == vm.name and c.nic.mac)
+
+
+def leg_of(want: HostWant, have: HostState, pf_want: PFWant) -> Leg | Finding:
+    """A PF with every card of it that a running VM has, or why there is no such PF."""
+    pf = identify(pf_want, have)
+    if isinstance(pf, Finding):
+        return pf
+    vfs = {vf.pci for vf in pf.vfs}
+    cards = tuple(
+        Card(vm, nic, _wish(vm, nic, pf_want, want))
+        for vm in have.vms
+        if vm.running
+        for nic in vm.live_nics
+        if nic.pci in vfs
+    )
+    return Leg(pf_want, pf, cards)
+
+
+def nics_of(want: HostWant, vm: str, leg: PFWant | None = None) -> tuple[NicWant, ...]:
+    """The cards that the rack file wants of a VM, on one leg or on all."""
+    nics = next((one.nics for one in want.vms if one.name == vm), ())
+    return tuple(nic for nic in nics if leg is None or nic.leg == leg.name)
+
+
+def is_card(nic: VMNic, wish: NicWant) -> bool:
+    """Whether a card is the wanted one, and not one that it is to become."""
+    return (nic.pool, nic.mac, nic.vlan) == (wish.pool, wish.mac, wish.vlan)
+
+
+def without(have: HostState, cards: Iterable[Card]) -> HostState:
+    """The host with some cards let go of."""
+    gone = {card.nic.pci for card in cards}
+    vms = tuple(
+        vm.model_copy(update={"live_nics": tuple(n for n in vm.live_nics if n.pci not in gone)})
+        for vm in have.vms
+    )
+    return have.model_copy(update={"vms": vms})
+
+
+def _wish(vm: VM, nic: VMNic, leg: PFWant, want: HostWant) -> NicWant | None:
+    if nic.how != "pool":
+        return None
+    wishes = nics_of(want, vm.name, leg)
+    for wish in wishes:
+        if is_card(nic, wish):
+            return wish
+    new = [wish for wish in wishes if not any(is_card(one, wish) for one in vm.live_nics)]
+    old = [
+        one
+        for one in vm.live_nics
+        if one.pool == nic.pool and not any(is_card(one, wish) for wish in wishes)
+    ]
+    # of several, nobody can say which one is to go
+    return new[old.index(nic)] if len(new) == len(old) else None

@@ -1,0 +1,185 @@
+"""Is the other leg up? As far as the host shows it, and as the VM's own kernel has it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from sriovctl.chain.cards import Card, Leg, is_card, leg_of, nics_of
+from sriovctl.host import VM, HostState
+from sriovctl.inside import Inside, InsideBond, order
+from sriovctl.plan import Finding, Severity, Step
+from sriovctl.shell import command
+from sriovctl.wanted import HostWant
+
+Seen = Mapping[str, Inside]
+"""Looks into VMs, by :func:`key_of`."""
+
+
+def key_of(vm: VM) -> str:
+    """What virsh is to call a VM: a name that looks like a number would be an ID."""
+    return vm.uuid or vm.name
+
+
+def blocking(
+    want: HostWant, have: HostState, leg: Leg, seen: Seen, *, blind: bool
+) -> list[Finding]:
+    """VMs that cannot let go of a leg: their other one is not there, or not up in their bond.
+
+    :param seen: a look into each of them
+    :param blind: one that nobody can look into is taken for well
+    """
+    found = _missing(want, have, leg)
+    named = {finding.about for finding in found}
+    return found + [f for f in not_ready(leg, seen, blind=blind) if f.about not in named]
+
+
+def _missing(want: HostWant, have: HostState, leg: Leg) -> list[Finding]:
+    """VMs whose other leg is not there, as far as the host shows it."""
+    found = []
+    for card in leg.cards:
+        why, mend = _why_missing(want, have, leg, card)
+        if why:
+            name = card.vm.name
+            means = f"{name} would be silent while {leg.name} is out"
+            found.append(_blocked(name, f"{name} has no second leg: {why}", means, mend))
+    return found
+
+
+def _why_missing(want: HostWant, have: HostState, leg: Leg, card: Card) -> tuple[str, str]:
+    """Why there is none, and what mends it; both empty where there is one."""
+    others = {
+        nic.leg
+        for nic in nics_of(want, card.vm.name)
+        if card.wish is not None and nic.pair == card.wish.pair and nic.leg != card.wish.leg
+    }
+    for pf_want in want.pfs:
+        if pf_want.name not in others:
+            continue
+        other = leg_of(want, have, pf_want)
+        if isinstance(other, Finding):
+            return other.found, other.mend
+        if card.vm.name not in {vm.name for vm in other.vms}:
+            mend = f"sriovctl leg in RACK {command(want.name, pf_want.name)}"
+            return f"its card of {other.name} is not plugged in", mend
+        if not other.pf.up or other.pf.carrier is False:
+            return f"{other.name} has no link", f"see to {other.name}'s cable and its switch"
+    if not others:
+        mend = f"give {card.vm.name} a pair over two ports, or shut it down"
+        return f"the rack file gives it none beside {leg.name}", mend
+    return "", ""
+
+
+def not_ready(leg: Leg, seen: Seen, *, blind: bool) -> list[Finding]:
+    """VMs whose bond does not have the other leg up, as their own kernel has it.
+
+    :param blind: leave out those that nobody can look into
+    """
+    found = []
+    for vm in leg.vms:
+        inside = seen[key_of(vm)]
+        if inside.why_not:
+            found += [] if blind else [_unseen(vm, inside)]
+            continue
+        for mac in leg.macs(vm):
+            bond = _bond_of(inside, mac)
+            if bond is None:
+                found.append(
+                    _blocked(
+                        vm.name,
+                        f"{vm.name}: its card {mac} of {leg.name} is in no bond",
+                        f"{vm.name} would be silent while {leg.name} is out",
+                        "sriovctl guest-config prints the files of a bond",
+                    )
+                )
+            elif not _others_up(bond, mac):
+                legs = ", ".join(f"{one.name} {'up' if one.up else 'down'}" for one in bond.legs)
+                found.append(
+                    _blocked(
+                        vm.name,
+                        f"{vm.name}: no other leg of {bond.name} is up ({legs})",
+                        f"{vm.name} would be silent while {leg.name} is out",
+                        f"look in {vm.name}: cat /proc/net/bonding/{bond.name}",
+                    )
+                )
+    return found
+
+
+def not_whole(want: HostWant, vms: Iterable[VM], seen: Seen) -> Iterator[str]:
+    """Which of VMs' cards are plugged in and not up in a bond, a sentence each.
+
+    Nothing of a VM that nobody can look into.
+    """
+    for vm in vms:
+        inside = seen[key_of(vm)]
+        wishes = nics_of(want, vm.name)
+        live = Counter(
+            wish.mac for wish in wishes if any(is_card(nic, wish) for nic in vm.live_nics)
+        )
+        up = Counter(leg.permanent_mac for bond in inside.bonds for leg in bond.legs if leg.up)
+        for mac in live - up if not inside.why_not else ():
+            yield f"{vm.name}: its card {mac} is not up in a bond"
+
+
+def moves(leg: Leg, seen: Seen) -> list[Step]:
+    """Traffic of the VMs over to their other leg, where a bond can be told.
+
+    That the other leg is up is seen once more by it, at the last moment: the kernel takes no other
+    (Linux bond_options.c, bond_option_active_slave_set).
+    """
+    steps = {}
+    for vm in leg.vms:
+        for mac in leg.macs(vm):
+            bond = _bond_of(seen[key_of(vm)], mac)
+            # in other modes no leg carries by itself
+            if bond is None or bond.active is None:
+                continue
+            # two cards with one address cannot be told apart: the unplugging moves it then
+            others = (one.name for one in bond.legs if one.up and one.permanent_mac != mac)
+            target = next(others, None)
+            if target is not None:
+                steps[vm.name, bond.name] = _move(vm, bond, target, leg)
+    return list(steps.values())
+
+
+def _move(vm: VM, bond: InsideBond, target: str, leg: Leg) -> Step:
+    place = command("cd", f"/sys/class/net/{bond.name}/bonding")
+    is_active = f'read -r now <active_slave && [ "$now" = {command(target)} ]'
+    script = f"{place} && echo {command(target)} >active_slave && {is_active}"
+    return Step(
+        link="guests",
+        title=f"VM {vm.name}: {bond.name} over to {target}",
+        reason=f"its card of {leg.name} is about to go",
+        do=command("inside_vm", key_of(vm), order(script)),
+        check="",
+        undo="",
+    )
+
+
+def _bond_of(inside: Inside, mac: str) -> InsideBond | None:
+    return next(
+        (bond for bond in inside.bonds if any(leg.permanent_mac == mac for leg in bond.legs)), None
+    )
+
+
+def _others_up(bond: InsideBond, mac: str) -> bool:
+    """Another leg than the card with this address is up; where both have it, both must be."""
+    up = [leg for leg in bond.legs if leg.up]
+    if sum(leg.permanent_mac == mac for leg in bond.legs) > 1:
+        return len(up) == len(bond.legs)
+    return any(leg.permanent_mac != mac for leg in up)
+
+
+def _unseen(vm: VM, inside: Inside) -> Finding:
+    return _blocked(
+        vm.name,
+        f"nobody can look into {vm.name}: {inside.why_not}",
+        "whether its bond has another leg up is not known",
+        f"start qemu-guest-agent in {vm.name}; or, if you know that it is: --assume-other-leg-up",
+    )
+
+
+def _blocked(about: str, found: str, means: str, mend: str) -> Finding:
+    return Finding(
+        severity=Severity.BLOCKED, link="guests", about=about, found=found, means=means, mend=mend
+    )

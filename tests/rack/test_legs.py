@@ -1,0 +1,175 @@
+"""Leg by leg: another count of VFs under running VMs, and nobody is without a card meanwhile."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sriovctl.host import HostState
+from sriovctl.lab import switches
+from sriovctl.reach import LocalReach
+from sriovctl.trial.probes import outage
+from sriovctl.trial.sender import Sender
+from tests.rack.conftest import Rack
+from tests.rack.facts import SERVER, lasting, look
+from tests.rack.program import EXAMPLES, sriovctl, start
+
+ROOM = EXAMPLES / "machine-room.yaml"
+VMS = {"VM-2": "10.8.0.12", "VM-3": "10.8.0.13"}
+RATE = 100
+"""Packets/s to each VM; the emulated server carries 200 with all three VMs."""
+MOST_S = 900
+INTERVAL = "/sys/class/net/bond0/bonding/arp_interval"
+ARP_INTERVAL_MS = 2000
+"""Of the guests' monitor, in place of the scene's 300: on a busy machine ARP's answers are late,
+and the bond leaves legs that nobody took. Two misses, 4 s, are what an unplugging must beat."""
+PATIENCE_S = 300
+BY_LEG = ("--leg-by-leg", "--bond-timeout", "120")
+
+COUNT_CARDS = r"""
+trap 'exit 0' TERM
+while :; do
+    for vm in VM-2 VM-3; do
+        echo "$vm $(grep -c "<actual type='hostdev'" /run/libvirt/qemu/$vm.xml)"
+    done
+    sleep 0.1
+done >/run/cards
+"""
+"""libvirt's own record of what is plugged in, ten times a second: no daemon is asked."""
+
+
+@pytest.fixture(scope="module")
+def room(rack: Rack) -> Iterator[Rack]:
+    """The guide's scene, VM-2 and VM-3 answering; it is left as it was found."""
+    sriovctl(rack, "apply", ROOM)
+    for vm, address in VMS.items():
+        assert rack.guest(vm, f"echo {ARP_INTERVAL_MS} >{INTERVAL}").returncode == 0
+        assert rack.answers(address, PATIENCE_S).returncode == 0
+    yield rack
+    rack.mend()
+    sriovctl(rack, "apply", ROOM, *BY_LEG)
+    for vm in VMS:
+        rack.guest(vm, f"echo 300 >{INTERVAL}")
+
+
+@pytest.fixture
+def five(tmp_path: Path) -> Path:
+    """The same rack with five VFs a port."""
+    (tmp_path / "machine-room").symlink_to(EXAMPLES / "machine-room")
+    path = tmp_path / "five.yaml"
+    path.write_text(ROOM.read_text().replace("vfs: 7", "vfs: 5"))
+    return path
+
+
+def cards(state: HostState) -> dict[str, list[str]]:
+    """Addresses of the cards that are plugged in."""
+    return {vm.name: sorted(nic.mac or "" for nic in vm.live_nics) for vm in state.vms}
+
+
+def counts(state: HostState) -> list[int]:
+    return [pf.numvfs for pf in state.pfs]
+
+
+def test_both_ports_change_under_traffic_and_back(
+    room: Rack, five: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = cards(look(room))
+    inside = switches.inside(room.lab.namespace, [sys.executable])
+    senders = {
+        vm: Sender(LocalReach("the switch"), inside, address, RATE, MOST_S)
+        for vm, address in VMS.items()
+    }
+    room.must(SERVER, "cat >/run/cards.sh", COUNT_CARDS)
+    room.must(
+        SERVER, "setsid sh /run/cards.sh >/dev/null 2>&1 </dev/null & echo $! >/run/cards.pid"
+    )
+    try:
+        for sender in senders.values():
+            sender.wait_answer(PATIENCE_S)
+        sriovctl(room, "apply", five, *BY_LEG)
+        assert counts(look(room)) == [5, 5]
+        assert cards(look(room)) == before
+        sriovctl(room, "apply", ROOM, *BY_LEG)
+        assert counts(look(room)) == [7, 7]
+        assert cards(look(room)) == before
+    finally:
+        probes = {vm: sender.finish() for vm, sender in senders.items()}
+        room.must(SERVER, "kill $(cat /run/cards.pid)")
+    seen = room.must(SERVER, "sort -u /run/cards; rm /run/cards*").splitlines()
+    assert {tuple(line.split()) for line in seen} == {(vm, n) for vm in VMS for n in "12"}
+    for vm, sent in probes.items():
+        worst = outage(sent, sent[0].sent, sent[-1].sent)
+        assert worst.over
+        assert worst.ms < 2 * ARP_INTERVAL_MS, "the monitor did it, not the unplugging"
+        with capsys.disabled():
+            sys.stdout.write(
+                f"\n{vm}: {worst.lost} of {worst.sent} lost, longest silence {worst.ms} ms\n"
+            )
+
+
+def test_without_the_other_leg_nothing_is_touched(room: Rack, five: Path) -> None:
+    before = lasting(look(room))
+    room.cut(SERVER, "em2")
+    try:
+        done = sriovctl(room, "apply", five, "--leg-by-leg", "--bond-timeout", "1", expect=4)
+        for vm in VMS:
+            assert f"{vm} has no second leg: em2 has no link" in done.stderr
+        done = sriovctl(room, "leg", "out", ROOM, SERVER, "em1", "--bond-timeout", "1", expect=4)
+        assert "VM-3 has no second leg" in done.stderr
+    finally:
+        room.mend()
+    assert lasting(look(room)) == before
+
+
+def test_a_bond_that_has_lost_its_other_leg_inside_blocks_by_name(room: Rack, five: Path) -> None:
+    before = lasting(look(room))
+    leg = room.guest("VM-3", "set -- /sys/class/net/*/bonding_slave; basename ${1%/*}")
+    room.guest("VM-3", f"ip link set {leg.stdout.strip()} down")
+    try:
+        done = sriovctl(room, "apply", five, "--leg-by-leg", "--bond-timeout", "1", expect=4)
+        assert "VM-3: no other leg of bond0 is up" in done.stderr
+        assert "VM-2" not in done.stderr
+    finally:
+        room.guest("VM-3", f"ip link set {leg.stdout.strip()} up")
+    assert lasting(look(room)) == before
+
+
+def test_a_run_that_was_killed_between_out_and_in_is_gone_on_with(room: Rack, five: Path) -> None:
+    """The controller and what it began on the host, as if the power had gone."""
+    before = cards(look(room))
+    with start(room, "apply", five, *BY_LEG) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if "pool passthrough_em1: stop" in line:
+                break
+        room.must(SERVER, "worker=$(readlink /run/sriovctl.lock); kill -9 ${worker%%.*}")
+        process.kill()
+    assert cards(look(room)) != before, "".join(said)
+    checked = sriovctl(room, "check", five, expect=4)
+    assert "em1 is out: VM-2, VM-3" in checked.stdout
+    sriovctl(room, "apply", five, *BY_LEG)
+    assert counts(look(room)) == [5, 5]
+    assert cards(look(room)) == before
+
+
+def test_a_leg_is_free_for_its_driver_to_be_loaded_anew(room: Rack) -> None:
+    sriovctl(room, "apply", ROOM, *BY_LEG)
+    before = look(room)
+    sriovctl(room, "leg", "out", ROOM, SERVER, "em1", "--bond-timeout", "120")
+    state = look(room)
+    em1 = state.pf_named("em1")
+    assert em1 is not None
+    assert [vf for vf in em1.vfs if state.holder_of(vf)] == []
+    assert [vm.nics for vm in state.vms] == [vm.nics for vm in before.vms]
+    driver = f"/sys/bus/pci/devices/{em1.pci}/driver"
+    room.must(SERVER, f"cd $(readlink -f {driver}) && echo {em1.pci} >unbind")
+    room.must(SERVER, f"echo {em1.pci} >/sys/bus/pci/drivers/igb/bind")
+    room.must(SERVER, "udevadm settle")
+    sriovctl(room, "leg", "in", ROOM, SERVER, "em1", "--bond-timeout", "120")
+    assert cards(look(room)) == cards(before)
+    assert "as wanted" in sriovctl(room, "check", ROOM).stdout
