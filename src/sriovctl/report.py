@@ -63,10 +63,16 @@ def draw(look: Look) -> Drawn:
 
 
 def _measured(look: Look) -> list[Table]:
-    """What trials kept on this machine say of the host's VMs."""
-    kept = {vm.name: store.last("failover", look.want.rack, vm.name) for vm in look.want.vms}
-    table = measured.failovers(kept)
-    return [table] if table is not None else []
+    """What trials kept on this machine say of the host and its VMs."""
+    rack, vms = look.want.rack, [vm.name for vm in look.want.vms]
+    benches = {vm: store.last("bench", rack, vm) for vm in vms}
+    tables = (
+        measured.failovers({vm: store.last("failover", rack, vm) for vm in vms}),
+        measured.benches(
+            {**benches, f"{look.want.name} itself": store.last("bench-host", rack, look.want.name)}
+        ),
+    )
+    return [table for table in tables if table is not None]
 
 
 def _counts(whole: Room) -> str:

@@ -21,7 +21,7 @@ from sriovctl.plan import Finding, Severity
 from sriovctl.view.room.detail import detail
 from sriovctl.view.room.drawing import host
 from sriovctl.view.room.host import Look, server
-from sriovctl.view.room.measured import failovers
+from sriovctl.view.room.measured import benches, failovers
 from sriovctl.view.room.model import Standing, usage
 from sriovctl.view.room.pen import fit
 from sriovctl.view.room.svg import room_svg
@@ -168,6 +168,18 @@ def test_the_last_trial_of_a_vm() -> None:
         ("VM-2", "em1 by cable", "2026-01-02 03:04", *["76 ms, 76 lost"] * 2, "yes (100 ms)"),
     )
     assert failovers({"VM-3": None}) is None
+
+
+def test_the_last_benchmark() -> None:
+    bench = {
+        "date": "2026-01-02T03:04:05+00:00",
+        "path": "VFs",
+        "seconds": 10,
+        "measures": {"TCP out": {"unit": "Gbit/s", "values": [9.3, 9.4], "median": 9.35}},
+    }
+    table = benches({"VM-2": bench, "server-2 itself": None, "VM-4": {"measures": []}})
+    assert table is not None
+    assert table.rows == (("VM-2", "VFs, 10 s", "2026-01-02 03:04", "TCP out", "9.35 Gbit/s"),)
 
 
 def test_a_file_that_cannot_be_is_said_before_any_host_is_asked(

@@ -1,12 +1,11 @@
 """Trials and benchmarks that were kept on the controller, as tables of the page. Pure.
 
-A document that is not of the form that :mod:`sriovctl.trial.result` writes is left out: it is of
-another version.
+A document that is not of the form that docs/trial.md says is left out: it is of another version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sriovctl.view.harmless import harmless
@@ -17,16 +16,40 @@ Document = dict[str, Any]
 
 def failovers(documents: Mapping[str, Document | None]) -> Table | None:
     """The last failover trial of each VM, a row a leg taken; None where there was none."""
+    headings = ("VM", "taken", "when", "leg gone", "leg back", "within budget")
+    return _table("Last failover trials", headings, documents, _rounds)
+
+
+def benches(documents: Mapping[str, Document | None]) -> Table | None:
+    """The last benchmark of each VM and of the host itself, a row a figure."""
+    headings = ("of", "over", "when", "measure", "median")
+    return _table("Last benchmarks", headings, documents, _figures)
+
+
+def _table(
+    title: str,
+    headings: tuple[str, ...],
+    documents: Mapping[str, Document | None],
+    rows_of: Callable[[str, Document], Iterator[tuple[str, ...]]],
+) -> Table | None:
     rows: list[tuple[str, ...]] = []
-    for vm, document in documents.items():
-        if document is None:
-            continue
+    for name, document in documents.items():
         try:
-            rows += _rounds(vm, document)
+            rows += [] if document is None else [*rows_of(name, document)]
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
-    headings = ("VM", "taken", "when", "leg gone", "leg back", "within budget")
-    return Table("Last failover trials", headings, tuple(rows)) if rows else None
+    return Table(title, headings, tuple(rows)) if rows else None
+
+
+def _when(document: Document) -> str:
+    return harmless(str(document["date"])[:16].replace("T", " "))
+
+
+def _figures(name: str, document: Document) -> Iterator[tuple[str, ...]]:
+    over = f"{document['path']}, {document['seconds']:g} s"
+    for measure, figure in document["measures"].items():
+        said = f"{figure['median']:.4g} {figure['unit']}"
+        yield harmless(name), harmless(over), _when(document), harmless(measure), harmless(said)
 
 
 def _rounds(vm: str, document: Document) -> Iterator[tuple[str, ...]]:
@@ -36,7 +59,7 @@ def _rounds(vm: str, document: Document) -> Iterator[tuple[str, ...]]:
         yield (
             harmless(vm),
             harmless(f"{one['leg']} by {one['way']}"),
-            harmless(str(document["date"])[:16].replace("T", " ")),
+            _when(document),
             _outage(one["failover"]),
             _outage(one["failback"]),
             ("yes" if held else "no") + (f" ({budget:g} ms)" if budget is not None else ""),
