@@ -42,7 +42,8 @@ def _check(commands: Commands[argparse.ArgumentParser]) -> None:
     check = commands.add_parser(
         "check",
         help="is every host as the rack file wants it?",
-        description="Exit code 0: as wanted. 3: something differs or cannot be. 4: blocked by "
+        description="Exit code 0: as wanted. 3: something differs or cannot be, or a running VM "
+        "would go silent at a failover, as its guest agent has it. 4: blocked by "
         "something in use. Changes nothing.",
     )
     check.add_argument("rack", help="rack file")
