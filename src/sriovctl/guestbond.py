@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from sriovctl.netconf import Bond, Leg, Network
-from sriovctl.rack import Rack
 from sriovctl.rackbond import DEFAULT_MIIMON_MS
+
+if TYPE_CHECKING:
+    from sriovctl.rack import Rack
 
 LONGEST_INTERFACE_NAME = 15
 """Bytes (linux/if.h, IFNAMSIZ less the closing zero)."""

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from sriovctl.insidefacts import Inside
 from sriovctl.plan import Frozen
 
 Switch = Literal["on", "off"]
@@ -234,6 +235,8 @@ class HostState(Frozen):
     boot: Boot = Boot()
     files: dict[str, str] = Field(default_factory=dict)
     """The files under /etc that sriovctl itself keeps on a host, path to text."""
+    inside: dict[str, Inside] = Field(default_factory=dict)
+    """By VM's UUID, or name where it has none; no part of the probe: :mod:`sriovctl.inside`."""
     unread: tuple[str, ...] = ()
     """Files that should have been read and could not be, each with why."""
 

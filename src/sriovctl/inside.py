@@ -8,17 +8,31 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal
 
+from sriovctl.insidefacts import Inside, InsideBond, InsideFile, InsideLeg
 from sriovctl.names import MAC_ADDRESS
-from sriovctl.plan import Frozen
 from sriovctl.reach import Reach
 from sriovctl.shell import command
+
+__all__ = [
+    "Answer",
+    "Inside",
+    "InsideBond",
+    "InsideFile",
+    "InsideLeg",
+    "ask",
+    "look",
+    "order",
+    "read",
+    "read_answer",
+]
 
 TIMEOUT_S = 10.0
 """Seconds that a VM gets for its answer; libvirt gives an agent five to say that it is there."""
@@ -27,48 +41,6 @@ GRACE_S = 30.0
 
 LONGEST_WORD = 300
 """Characters of what libvirt said that are passed on."""
-
-
-class InsideLeg(Frozen):
-    """A card in a guest's bond."""
-
-    name: str
-    mac: str
-    """The present one, lower case; the bond's with ``fail_over_mac=none``."""
-    permanent_mac: str
-    """Its own: that which the host gave the VF."""
-    up: bool
-    """As the bond sees it, by the link or by ARP."""
-
-
-class InsideBond(Frozen):
-    """A bond in a guest, with the kernel's values. Times in ms, 0 for off."""
-
-    name: str
-    mode: str
-    """``active-backup``."""
-    fail_over_mac: Literal["none", "active", "follow"]
-    active: str | None
-    """Name of the leg that carries; None where none does, and in modes that have no such one."""
-    miimon_ms: int
-    updelay_ms: int
-    downdelay_ms: int
-    arp_interval_ms: int
-    arp_ip_targets: tuple[str, ...] = ()
-    num_grat_arp: int
-    primary: str | None
-    mac: str
-    legs: tuple[InsideLeg, ...] = ()
-
-
-class Inside(Frozen):
-    """One look into a running VM."""
-
-    vm: str
-    """As it was asked for: a name or a UUID."""
-    bonds: tuple[InsideBond, ...] = ()
-    why_not: str = ""
-    """Why nothing is known; empty where it is known."""
 
 
 @dataclass(frozen=True)
@@ -81,18 +53,26 @@ class Answer:
 
 
 def look(
-    reach: Reach, vms: Iterable[str], *, timeout_s: float = TIMEOUT_S, wait_s: float = 0
+    reach: Reach,
+    vms: Iterable[str],
+    *,
+    paths: Mapping[str, Sequence[str]] | None = None,
+    timeout_s: float = TIMEOUT_S,
+    wait_s: float = 0,
 ) -> dict[str, Inside]:
     """Look into VMs of a host, all at once, in one round trip.
 
     :param vms: UUIDs, or names where nothing else is known
+    :param paths: files that are read too, by VM
     :param timeout_s: seconds that each gets to answer
     :param wait_s: seconds before that for an agent that is not there yet, of a VM that boots
     :returns: an entry for each, by what was asked for
     :raises UnreachableError: the host cannot be reached, or has given no answer in all that time
     """
-    answers = ask(reach, dict.fromkeys(vms, LOOK), timeout_s=timeout_s, wait_s=wait_s)
-    return {vm: read(vm, answer) for vm, answer in answers.items()}
+    wanted = {vm: tuple((paths or {}).get(vm, ())) for vm in vms}
+    scripts = {vm: LOOK + command("files", *some) + "\n" for vm, some in wanted.items()}
+    answers = ask(reach, scripts, timeout_s=timeout_s, wait_s=wait_s)
+    return {vm: read(vm, answer, wanted[vm]) for vm, answer in answers.items()}
 
 
 def ask(
@@ -204,21 +184,36 @@ for bond in */bonding; do
         read -r value <"$device/address" && echo "mac $device $value"
     done
 done 2>/dev/null | head -c 60000
+files() {{
+    number=0
+    for file; do
+        number=$((number + 1))
+        [ ! -f "$file" ] || {{
+            echo "file $number $(stat -c %a "$file")"
+            {{ cat "$file"; echo .; }} | head -c 40000 | sed 's/^/|/'
+        }}
+    done
+    echo end
+}}
 """
-"""Runs in the guest. The legs' permanent addresses are in /proc; sysfs has them from 3.13 on."""
+"""Runs in the guest. The legs' permanent addresses are in /proc; sysfs has them from 3.13 on.
+A file's last line has a dot more, so that it is seen how it ends."""
 
 
-def read(vm: str, answer: Answer) -> Inside:
+def read(vm: str, answer: Answer, paths: Sequence[str] = ()) -> Inside:
     """The facts of what :data:`LOOK` printed in a VM. Pure.
 
     :param vm: as it was asked for
+    :param paths: files that were asked for
     """
     if answer.why_not:
         return Inside(vm=vm, why_not=answer.why_not)
     if answer.status:
         return Inside(vm=vm, why_not=f"in it, /bin/sh ends with exit status {answer.status}")
     try:
-        return Inside(vm=vm, bonds=tuple(_bonds(answer.text)))
+        return Inside(
+            vm=vm, bonds=tuple(_bonds(answer.text)), files=dict(_files(answer.text, paths))
+        )
     except (ValueError, LookupError):
         return Inside(vm=vm, why_not=_UNREADABLE)
 
@@ -228,9 +223,29 @@ def _bonds(text: str) -> Iterator[InsideBond]:
     for line in text.splitlines():
         if line.startswith("bond "):
             bonds.append([])
-        if bonds:
+        if bonds and not line.startswith(_NO_BOND):
             bonds[-1].append(line)
     return (_bond(lines) for lines in bonds)
+
+
+_NO_BOND = ("file ", "|", "end")
+
+
+def _files(text: str, paths: Sequence[str]) -> Iterator[tuple[str, InsideFile]]:
+    """:raises ValueError: cut short, too long a file, or one that is no text"""
+    lines = text.split("\n")
+    if lines[-2:] != ["end", ""]:
+        raise ValueError("no end")
+    for at, line in enumerate(lines):
+        match line.split(" "):
+            case ["file", number, mode]:
+                kept = itertools.takewhile(lambda said: said.startswith("|"), lines[at + 1 :])
+                content = "\n".join(said[1:] for said in kept)
+                if not content.endswith(".") or "\ufffd" in content:
+                    raise ValueError(f"file {number}")
+                if not 0 < int(number) <= len(paths):
+                    raise ValueError(number)
+                yield paths[int(number) - 1], InsideFile(mode=int(mode, 8), text=content[:-1])
 
 
 def _bond(lines: list[str]) -> InsideBond:

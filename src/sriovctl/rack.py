@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WrapValidator
 
+from sriovctl.guestbond import networks_of
 from sriovctl.names import (
     Address,
     HostName,
@@ -26,6 +27,7 @@ from sriovctl.names import (
 )
 from sriovctl.rackbmc import BMC
 from sriovctl.rackbond import GuestBond, MacPolicy
+from sriovctl.rackinside import Inside, want_of
 from sriovctl.rackport import PortOrCount, Vlan, pf_want, pool_name
 from sriovctl.racktemplate import LARGEST
 from sriovctl.wanted import HostWant, NicWant, VMWant
@@ -99,6 +101,9 @@ class Guest(Written):
     )
     autostart: bool | None = Field(None, description="started with the host; left as it is if not")
     running: bool | None = Field(None, description="true: started if it does not run")
+    inside: Inside | None = Field(
+        None, description="how the bond's files come into the VM; left to you if left out"
+    )
 
 
 GuestOrNothing = Annotated[
@@ -257,6 +262,7 @@ class Rack(Written):
             autostart=guest.autostart,
             running=guest.running,
             nics=tuple(nics),
+            inside=guest.inside and want_of(guest.inside, networks_of(self, vm)),
         )
 
 

@@ -12,8 +12,10 @@ from sriovctl.contradictions import contradictions
 from sriovctl.domainfile import faults_of_domain
 from sriovctl.errors import RackError
 from sriovctl.explain import explain, quoted, spoken
+from sriovctl.guestbond import networks_of
 from sriovctl.names import same_name
 from sriovctl.rack import Host, Rack
+from sriovctl.rackinside import faults_of_inside
 from sriovctl.rackport import pool_name
 from sriovctl.racktemplate import expand
 from sriovctl.selection import chosen
@@ -129,7 +131,11 @@ def _read(tree: Tree, folder: Path) -> tuple[Rack | None, list[Fault]]:
         return None, tree.faults + faults
     faults = [*tree.faults, *_contradictions(rack, tree)]
     if not faults:
-        faults = [*_domains(rack, tree, folder), *_authorities(rack, tree, folder)]
+        faults = [
+            *_domains(rack, tree, folder),
+            *_inside(rack, tree),
+            *_authorities(rack, tree, folder),
+        ]
     return (None, faults) if faults else (rack, [])
 
 
@@ -165,6 +171,15 @@ def _domains(rack: Rack, tree: Tree, folder: Path) -> Iterator[Fault]:
         pools = {pool for name, port in ports.items() if (pool := pool_name(name, port))}
         place = ("vms", vm, "domain")
         for message in faults_of_domain(folder / guest.domain, vm, pools):
+            yield Fault(tree.values[place], place, message)
+
+
+def _inside(rack: Rack, tree: Tree) -> Iterator[Fault]:
+    for vm, guest in rack.vms.items():
+        for key, message in (
+            faults_of_inside(guest.inside, networks_of(rack, vm)) if guest.inside else ()
+        ):
+            place = ("vms", vm, "inside", key)
             yield Fault(tree.values[place], place, message)
 
 

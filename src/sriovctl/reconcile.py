@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from sriovctl import chain, probe, restartrun
+from sriovctl import chain, inside, probe, restartrun
 from sriovctl.errors import (
     FirmwareError,
     HostError,
@@ -69,6 +69,41 @@ def look(reach: Reach, *, timeout_s: float = Timeouts.probe_s) -> HostState:
         raise
 
 
+def look_inside(
+    reach: Reach,
+    want: HostWant,
+    have: HostState,
+    *,
+    also: Iterable[str] = (),
+    timeouts: Timeouts | None = None,
+    wait: bool = False,
+) -> HostState:
+    """The same host with what is inside those running VMs for which the rack file wants something.
+
+    No round trip where there is none.
+
+    :param also: other VMs that are to be asked, by UUID, or by name where they have none
+    :param wait: for agents of VMs that may be booting
+    :raises UnreachableError: no way to the host
+    """
+    if not have.system.root:
+        return have
+    timeouts = timeouts or Timeouts()
+    asked: dict[str, tuple[str, ...]] = dict.fromkeys(also, ())
+    for vm_want in want.vms:
+        vm = have.vm_named(vm_want.name)
+        if vm_want.inside is not None and vm is not None and vm.running:
+            asked[chain.inside.key_of(vm)] = tuple(file.path for file in vm_want.inside.files)
+    found = inside.look(
+        reach,
+        asked,
+        paths=asked,
+        timeout_s=timeouts.agent_s,
+        wait_s=timeouts.agent_boot_s if wait else 0,
+    )
+    return have.model_copy(update={"inside": found}) if found else have
+
+
 @dataclass(frozen=True)
 class FirmwareLook:
     """What a host's BMC said, or why that does not matter."""
@@ -119,7 +154,7 @@ def plan_now(reach: Reach, want: HostWant, planner: Planner = chain.plan) -> Pla
 
     :raises SriovctlError: one of them cannot be asked
     """
-    have = look(reach)
+    have = look_inside(reach, want, look(reach))
     return plan_of(want, have, look_at_firmware(want, have), planner)
 
 
@@ -158,6 +193,7 @@ def apply(
     try:
         while True:
             have = _look_or_rouse(reach, want, leave, observer, timeouts)
+            have = look_inside(reach, want, have, timeouts=timeouts, wait=bool(done))
             if ask_bmc:
                 firmware = look_at_firmware(want, have, firmware.state)
             plan = plan_of(want, have, firmware, planner)

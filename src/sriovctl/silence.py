@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sriovctl.host import PF, VF, VM, HostState
-from sriovctl.inside import Inside, InsideBond
+from sriovctl.insidefacts import Inside, InsideBond
 from sriovctl.plan import Finding, Severity
 from sriovctl.shell import command
 from sriovctl.wanted import HostWant

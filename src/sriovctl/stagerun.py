@@ -50,6 +50,10 @@ class Timeouts:
     """For the bonds of VMs to have a leg up."""
     boot_s: float = 900.0
     """For a host that was restarted to have finished starting."""
+    agent_s: float = 10.0
+    """For a VM's guest agent to answer."""
+    agent_boot_s: float = 60.0
+    """For the agent of a VM that may be booting to be there."""
     answer_s: float = 15.0
     """For one answer of a host that may be on its way down or up."""
 

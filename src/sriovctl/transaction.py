@@ -205,7 +205,10 @@ def compile_stage(stage: Stage, *, host: str, confirm_s: int = 0) -> str:
 def _sources(link: Link) -> tuple[str, ...]:
     """The files of functions that a link's steps use."""
     own = f"chain/{link}.sh"
-    before = {"pools": ("chain/virsh.sh",), "guests": ("chain/virsh.sh", "agent.sh")}
+    before = {
+        "pools": ("chain/virsh.sh",),
+        "guests": ("chain/virsh.sh", "agent.sh", "chain/inside.sh"),
+    }
     return (*before.get(link, ()), own)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from sriovctl.netconf import File, Network
 from sriovctl.plan import Frozen
 
 
@@ -63,6 +64,17 @@ class NicWant(Frozen):
     vlan: int = 0
 
 
+class InsideWant(Frozen):
+    """What a VM should have inside: its bonds, and the files that make them."""
+
+    by: Literal["agent", "drive"]
+    """Written by its guest agent while it runs, or on a config drive."""
+    system: str
+    """Its network system, ``networkd``."""
+    files: tuple[File, ...]
+    networks: tuple[Network, ...]
+
+
 class VMWant(Frozen):
     """A VM's SR-IOV cards, and the VM itself where the rack file defines it."""
 
@@ -72,6 +84,8 @@ class VMWant(Frozen):
     autostart: bool | None = None
     running: bool | None = None
     nics: tuple[NicWant, ...] = ()
+    inside: InsideWant | None = None
+    """None: nothing is put inside."""
 
 
 class BMCWant(Frozen):

@@ -7,7 +7,7 @@ which need one, and the rest.
 
 from __future__ import annotations
 
-from sriovctl.chain import firmware, guests, kernel, legs, nics, pools, restart
+from sriovctl.chain import firmware, guests, inside, kernel, legs, nics, pools, restart
 from sriovctl.firmware import FirmwareState
 from sriovctl.host import HostState
 from sriovctl.plan import Finding, Plan, Severity, Stage
@@ -52,6 +52,10 @@ def plan(want: HostWant, have: HostState, bmc: FirmwareState | None = None) -> P
         # by itself: a VM that does not start must not take the VFs from the others
         back = restart.come_back(want, have)
         stages += [Stage(title="VMs run again", steps=back)] if back else []
+        put = inside.plan(want, have)
+        # by itself too: a guest that does not take its files must not take the VFs from the others
+        stages += [Stage(title="inside VMs", steps=tuple(put.build))] if put.build else []
+        findings += put.findings
     else:
         staged = tuple(plans[0].build)
         stages += [Stage(title="for the next boot", steps=staged)] if staged else []
