@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from sriovctl import netconf, rackfile
+from sriovctl import netconf, rackfile, wholefile
 from sriovctl.errors import RackError, UsageError
 from sriovctl.explain import nearest
 from sriovctl.guestbond import networks_of
@@ -37,6 +37,11 @@ def guest_config(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"sriovctl: {_said(finding)}\n")
     if arguments.output is not None:
         _write(files, Path(arguments.output))
+    elif arguments.drive is not None:
+        from sriovctl import configdrive
+
+        wholefile.write(Path(arguments.drive), configdrive.image(arguments.vm, files))
+        sys.stdout.write(f"{arguments.drive}\n")
     elif arguments.json:
         shown = [file.model_dump() | {"mode": f"{file.mode:04o}"} for file in files]
         sys.stdout.write(json.dumps(shown, indent=2) + "\n")

@@ -13,15 +13,14 @@ from sriovctl.plan import Severity
 from sriovctl.wanted import InsideWant
 from sriovctl.written import Written
 
-System = Literal["networkd", "netplan", "networkmanager", "ifcfg", "ifupdown", "cloud-init"]
+System = Literal["networkd", "netplan", "networkmanager", "ifcfg", "ifupdown"]
 
 
 class Inside(Written):
     """What is put inside a VM: the files that ``sriovctl guest-config`` prints."""
 
-    by: Literal["agent", "drive"] = Field(
-        description="agent: written into the running VM by its QEMU guest agent; drive: on a "
-        "config drive (NoCloud, label cidata), read when the VM starts"
+    by: Literal["agent"] = Field(
+        description="agent: written into the running VM by its QEMU guest agent"
     )
     system: System = Field(description="the VM's network system")
 
@@ -32,7 +31,7 @@ def want_of(written: Inside, networks: tuple[Network, ...]) -> InsideWant:
     :param networks: the bonds over its pairs
     """
     files, _ = netconf.render(networks, written.system)
-    return InsideWant(by=written.by, system=written.system, files=files, networks=networks)
+    return InsideWant(system=written.system, files=files, networks=networks)
 
 
 def faults_of_inside(written: Inside, networks: tuple[Network, ...]) -> Iterator[tuple[str, str]]:
@@ -42,8 +41,6 @@ def faults_of_inside(written: Inside, networks: tuple[Network, ...]) -> Iterator
     """
     if not networks:
         yield "by", "pairs: [] is a VM without VFs: there is no bond to put into it"
-    if written.by == "agent" and written.system == "cloud-init":
-        yield "by", "cloud-init reads a config drive: by: drive, or the guest's own network system"
     for finding in netconf.render(networks, written.system)[1]:
         if finding.severity is Severity.ERROR:
             yield "system", f"{written.system}: {finding.about}: {finding.found}; {finding.mend}"

@@ -65,10 +65,8 @@ class NicWant(Frozen):
 
 
 class InsideWant(Frozen):
-    """What a VM should have inside: its bonds, and the files that make them."""
+    """What a VM should have inside: its bonds, and the files for them, put there by its agent."""
 
-    by: Literal["agent", "drive"]
-    """Written by its guest agent while it runs, or on a config drive."""
     system: str
     """Its network system, ``networkd``."""
     files: tuple[File, ...]

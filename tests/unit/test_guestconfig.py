@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import pycdlib
 import pytest
 from hypothesis import given, settings
+from pycdlib.dr import DirectoryRecord
 
 from sriovctl import cli
 from sriovctl.commandline import guest
@@ -18,6 +21,7 @@ from sriovctl.guestbond import LONGEST_INTERFACE_NAME, networks_of
 from sriovctl.netconf import SYSTEMS, Network, System, render
 from sriovctl.plan import Severity
 from sriovctl.rack import Rack
+from sriovctl.rackfile import load
 from tests.unit.test_rack_properties import racks
 
 ROOT = Path(__file__).parents[2]
@@ -197,3 +201,30 @@ def _has_files_or_says_why(networks: tuple[Network, ...], system: System) -> Non
     files, findings = render(networks, system)
     refused = any(finding.severity is Severity.ERROR for finding in findings)
     assert bool(files) != refused or (not networks and not refused)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_config_drive_has_every_file_with_its_mode(
+    rack: Callable[[str], str], tmp_path: Path, system: System
+) -> None:
+    words = ["guest-config", rack("[{}]"), "VM-2", "--as", system]
+    drive = tmp_path / "drive.iso"
+    assert cli.main([*words, "--drive", str(drive)]) == 0
+    image = pycdlib.PyCdlib()
+    image.open(str(drive))
+    assert image.pvd.volume_identifier.strip() == b"cidata"
+    files, _ = render(networks_of(load(tmp_path / "rack.yaml"), "VM-2"), system)
+    for file in files:
+        place = f"/files{file.path}" if system != "cloud-init" else f"/{file.path}"
+        found = io.BytesIO()
+        image.get_file_from_iso_fp(found, rr_path=place)
+        assert found.getvalue().decode() == file.text
+        entry = image.get_record(rr_path=place)
+        assert isinstance(entry, DirectoryRecord)
+        assert entry.rock_ridge is not None
+        assert stat.S_IMODE(entry.rock_ridge.get_file_mode()) == file.mode
+    (_, _, names) = next(iter(image.walk(rr_path="/")))
+    assert set(names) == (
+        {"meta-data", "user-data", "network-config"} if system == "cloud-init" else set()
+    )
+    image.close()

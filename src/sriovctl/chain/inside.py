@@ -27,8 +27,6 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
     result = LinkPlan()
     for name, key, wanted in _running(want, have):
         inside = have.inside.get(key)
-        if wanted.by != "agent":
-            continue
         if inside is None or inside.why_not:
             why = "nobody asked it" if inside is None else inside.why_not
             result.findings.append(_unknown(name, why))

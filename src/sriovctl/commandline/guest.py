@@ -29,5 +29,6 @@ def _guest_config(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     form = guest.add_mutually_exclusive_group()
     form.add_argument("-o", "--output", metavar="DIR", help="write them as a tree under DIR")
+    form.add_argument("--drive", metavar="FILE", help="write them as a config drive, an ISO image")
     json_option(form)
     guest.set_defaults(run=verb("guest_config", "guestconfig"))
