@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from sriovctl.trial import store
 from sriovctl.trial.failover import BOUND_S
 from tests.rack.conftest import Rack
 from tests.rack.facts import SERVER, look
@@ -38,6 +39,11 @@ def room(rack: Rack) -> Iterator[Rack]:
     rack.mend()
 
 
+@pytest.fixture(autouse=True)
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
 def words(room: Rack, *more: str | Path) -> list[str | Path]:
     fixed = ("--address", ADDRESS, "--lab", room.name, "--rate", str(RATE))
     return ["trial", "failover", ROOM, VM, *fixed, "--patience", str(PATIENCE_S), *more]
@@ -60,7 +66,10 @@ def test_an_outage_is_measured_and_all_is_back(room: Rack, tmp_path: Path, way: 
     assert first["carried"]["before"] in (first["leg"], None), "the leg that carries goes first"
     assert any(one["failover"]["ms"] > 0 and one["failover"]["lost"] for one in told["rounds"])
     assert all(one["carried"]["away"] != one["leg"] for one in told["rounds"])
+    heard = [one["failover"]["learned"]["arp_ms"] for one in told["rounds"]]
+    assert any(ms is not None for ms in heard), "the peer hears of it by gratuitous ARP"
     ElementTree.parse(picture)
+    assert store.last("failover", "machine-room", VM) == told
     assert ups(room) == {"em1": True, "em2": True}
     assert room.lab.cuts == ()
     assert room.answers(ADDRESS, PATIENCE_S).returncode == 0
