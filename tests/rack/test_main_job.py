@@ -176,6 +176,23 @@ def test_a_vms_cards_come_and_go_while_it_runs(room: Rack, tmp_path: Path) -> No
     assert vm.live_nics == ()
 
 
+def test_ports_named_by_address_and_a_vf_with_its_network_driver(
+    room: Rack, tmp_path: Path
+) -> None:
+    em1, em2 = look(room).pfs
+    port = {"vfs": 7, "autoprobe": "off", "vf": {6: {"driver": "network"}}}
+    pfs = {
+        em1.mac: {**port, "pool": "passthrough_em1"},
+        em2.pci: {**port, "pool": "passthrough_em2"},
+    }
+    by_address = rack_file(tmp_path, {SERVER: {"pfs": pfs}})
+    done = sriovctl(room, "apply", by_address)
+    for pf in look(room).pfs:
+        assert pf.vfs[6].driver == "igbvf", done.stdout
+        assert pf.vfs[6].netdev is not None
+    assert "nothing to do" in sriovctl(room, "apply", by_address).stdout
+
+
 def test_after_a_reboot_all_is_back_before_the_vms_start(room: Rack) -> None:
     sriovctl(room, "apply", ROOM)
     room.reboot(SERVER)
