@@ -12,7 +12,16 @@ from contextlib import contextmanager
 
 from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.lab import lifecycle, progress, state
-from sriovctl.lab.bench import applying, drawing, looking, neighbours, planning, room, starting
+from sriovctl.lab.bench import (
+    applying,
+    drawing,
+    fleet,
+    looking,
+    neighbours,
+    planning,
+    room,
+    starting,
+)
 from sriovctl.lab.bench.figures import COLUMNS, Comparison, table, verdict
 from sriovctl.lab.bench.onhost import TimedReach
 from sriovctl.lab.bench.scene import SERVER, Scene, borrowed
@@ -23,7 +32,7 @@ ROUNDS = 7
 ROOM_ROUNDS = 3
 """Each takes a minute and more, so fewer of them."""
 IN_THE_ROOM = frozenset({"bridge", "failover"})
-MEASURES = ("apply", "look", "neighbours", "start", "plan", "report", "bridge", "failover")
+MEASURES = ("apply", "look", "neighbours", "start", "plan", "report", "fleet", "bridge", "failover")
 ON_THE_RACK = frozenset({"apply", "look", "neighbours"}) | IN_THE_ROOM
 
 
@@ -79,6 +88,9 @@ def _run(chosen: set[str], name: str | None, rounds: int) -> None:
     if "report" in chosen:
         _heading("Drawing a room")
         _say(table(drawing.COLUMNS, tuple(drawing.measure(rounds))))
+    if "fleet" in chosen:
+        _heading(f"{fleet.HOSTS} sshd on the loopback interface, {rounds} rounds")
+        _fleet(fleet.measure(rounds))
     if chosen & ON_THE_RACK:
         with _lab(name) as lab, borrowed(TimedReach(lab, lab.server(SERVER))) as scene:
             _heading(f"On {SERVER} of lab {lab.name}")
@@ -183,6 +195,18 @@ def _planning(results: Sequence[planning.Planning]) -> None:
             f"\n{name}: all of it costs {whole.seconds / quarter.seconds:.2f} times a quarter, "
             f"{grown:.2f} of linear ({verdict(grown, planning.AIM_GROWTH)})"
         )
+
+
+def _fleet(measured: fleet.Measured) -> None:
+    _comparisons(measured.comparisons)
+    if measured.without:
+        _say(f"\nansible-core: not measured: {measured.without}")
+    cpu, memory = measured.cpu, measured.memory_kb
+    of_cpu = verdict(cpu.median * 1000, fleet.AIM_CPU_MS, "ms")
+    _say(f"\nCPU of the controller, a host: {cpu.text('ms')} ({of_cpu})")
+    of_memory = verdict(memory, fleet.AIM_MEMORY_KB, "kB")
+    _say(f"memory by which it grows, a host: {memory:.0f} kB ({of_memory})")
+    _say(f"{measured.simulated.what}, read and planned: {measured.simulated.text('s')} of CPU")
 
 
 def _comparisons(comparisons: Sequence[Comparison]) -> None:
