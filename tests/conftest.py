@@ -17,7 +17,7 @@ settings.load_profile("untimed")
 
 RACK = "tests/rack/"
 BROWSER = "tests/browser/"
-OWN_LABS = ("test_bare.py", "test_from_bare.py")
+OWN_LABS = ("test_bare.py", "test_from_bare.py", "test_fleet.py")
 
 
 class TwoLabs(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
