@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from sriovctl.names import vf_indices
 from sriovctl.rack import Host, Rack
 from sriovctl.rackbond import faults_of_bond
+from sriovctl.rackhostbond import faults_of_host_bond
 from sriovctl.rackport import Port, pool_name, port_identity, wishes
 
 Place = tuple[str | int, ...]
@@ -34,6 +35,7 @@ def contradictions(rack: Rack) -> list[Wrong]:
                 (("hosts", name, "address"), f"{name} and {first} are one host, two names")
             )
         wrong += _ports(rack, name, host, owners)
+        wrong += _host_bonds(name, host)
     wrong += _bmcs(rack)
     for name, host in rack.hosts.items():
         wrong += _vfs(name, host, owners)
@@ -92,6 +94,26 @@ def _ports(rack: Rack, host_name: str, host: Host, owners: dict[str, str]) -> It
                 yield (*where, "pool"), f"pool {pool!r} is already over {first}"
         if port.pool and port.vfs == 0:
             yield (*where, "pool"), f"a pool over {name}, which is to have 0 VFs"
+
+
+def _host_bonds(host_name: str, host: Host) -> Iterator[Wrong]:
+    taken: dict[str, str] = {}
+    for name, bond in host.bonds.items():
+        where = ("hosts", host_name, "bonds", name)
+        for key, message in faults_of_host_bond(bond, list(host.pfs)):
+            yield (*where, key), message
+        bridge = [bond.bridge] if bond.bridge is not None else []
+        for thing in (*dict.fromkeys(bond.legs or host.pfs), *bridge):
+            first = taken.setdefault(thing, name)
+            if first != name or thing in host.bonds:
+                yield (
+                    (*where, "bridge" if [thing] == bridge else "legs"),
+                    (
+                        f"{thing} is already that of {first}"
+                        if first != name
+                        else f"{thing} is a bond of this host"
+                    ),
+                )
 
 
 def _vfs(host_name: str, host: Host, owners: dict[str, str]) -> Iterator[Wrong]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from sriovctl.hostnet import HostNetwork
 from sriovctl.insidefacts import Inside
 from sriovctl.plan import Frozen
 
@@ -233,6 +234,7 @@ class HostState(Frozen):
     vms: tuple[VM, ...] = ()
     vfio_users: tuple[VfioUser, ...] = ()
     boot: Boot = Boot()
+    network: HostNetwork = HostNetwork()
     files: dict[str, str] = Field(default_factory=dict)
     """The files under /etc that sriovctl itself keeps on a host, path to text."""
     inside: dict[str, Inside] = Field(default_factory=dict)

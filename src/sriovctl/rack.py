@@ -26,7 +26,8 @@ from sriovctl.names import (
     VMName,
 )
 from sriovctl.rackbmc import BMC
-from sriovctl.rackbond import GuestBond, MacPolicy
+from sriovctl.rackbond import BondName, GuestBond, MacPolicy
+from sriovctl.rackhostbond import HostBond
 from sriovctl.rackinside import Inside, want_of
 from sriovctl.rackport import PortOrCount, Vlan, pf_want, pool_name
 from sriovctl.racktemplate import LARGEST
@@ -50,6 +51,11 @@ class Host(Written):
     pfs: Annotated[dict[PortName, PortOrCount], WrapValidator(no_twins)] = Field(
         description="by interface name, PCI address or MAC address; a number is a count of VFs",
         examples=[{"em1": 7, "em2": 7}],
+    )
+    bonds: dict[BondName, HostBond] = Field(
+        default_factory=dict,
+        description="the host's own bonds over these PFs, by interface name",
+        examples=[{"bond0": {"legs": ["em1", "em2"], "miimon": 100, "bridge": "br0"}}],
     )
     bmc: BMC | None = Field(
         None, description="its management controller; without one its firmware is not looked at"
@@ -221,6 +227,9 @@ class Rack(Written):
                 pf_want(name, port, of_policies.get(name, {})) for name, port in written.pfs.items()
             ),
             vms=tuple(self._vm_want(vm, host, folder) for vm in self._vms_by_host[host]),
+            bonds=tuple(
+                bond.network(name, list(written.pfs)) for name, bond in written.bonds.items()
+            ),
             bmc=None if written.bmc is None else written.bmc.want(folder),
             reboot=written.reboot == "allowed",
         )

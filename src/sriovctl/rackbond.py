@@ -1,4 +1,4 @@
-"""A pair's bond inside the guest, as the rack file has it, and what cannot be together in it."""
+"""A bond as the rack file has it, and what cannot be together in it; a guest's in full."""
 
 from __future__ import annotations
 
@@ -70,14 +70,12 @@ InterfaceAddress = Annotated[
 ]
 Milliseconds = Annotated[int, Field(ge=1, le=2**31 - 1)]
 """The kernel takes a positive int (Linux drivers/net/bonding/bond_options.c)."""
+GratuitousARPs = Annotated[int, Field(ge=1, le=255)]
 
 
-class GuestBond(Written):
-    """The bond over a pair, inside the guest: for ``sriovctl guest-config``."""
+class BondKeys(Written):
+    """What is said alike of a guest's bond and of a host's."""
 
-    name: BondName | None = Field(
-        None, description="bond0 over the first pair, bond1 over the second, if left out"
-    )
     miimon: Milliseconds | None = Field(
         None, description="ms between two looks at the link; 100 unless arp_interval is given"
     )
@@ -94,15 +92,28 @@ class GuestBond(Written):
         None, description="ms that a link may be down before it is left; needs miimon"
     )
     primary: PortName | None = Field(None, description="the leg that is used whenever it is up")
-    num_grat_arp: Annotated[int, Field(ge=1, le=255)] = Field(
-        3, description="gratuitous ARPs after a failover"
-    )
     mtu: Annotated[int, Field(ge=576, le=65535)] | None = Field(None, description="bytes")
+    gateway: IP | None = Field(None, description="of the default route; not with dhcp")
+    dns: list[IP] = Field(default_factory=list, description="addresses of name servers")
+
+
+def addresses_in(address: str | list[str] | None) -> tuple[str, ...]:
+    """Those that the key ``address`` has, with their prefixes; none for DHCP and for nothing."""
+    if address is None or address == "dhcp":
+        return ()
+    return (address,) if isinstance(address, str) else tuple(address)
+
+
+class GuestBond(BondKeys):
+    """The bond over a pair, inside the guest: for ``sriovctl guest-config``."""
+
+    name: BondName | None = Field(
+        None, description="bond0 over the first pair, bond1 over the second, if left out"
+    )
+    num_grat_arp: GratuitousARPs = Field(3, description="gratuitous ARPs after a failover")
     address: Literal["dhcp"] | InterfaceAddress | list[InterfaceAddress] = Field(
         "dhcp", description="dhcp, one address with its prefix, or a list of them"
     )
-    gateway: IP | None = Field(None, description="of the default route; not with dhcp")
-    dns: list[IP] = Field(default_factory=list, description="addresses of name servers")
 
     def name_in(self, pair: int) -> str:
         """The bond's interface name.
@@ -114,16 +125,28 @@ class GuestBond(Written):
     @property
     def addresses(self) -> tuple[str, ...]:
         """Those written, with their prefixes; none for DHCP."""
-        if self.address == "dhcp":
-            return ()
-        return (self.address,) if isinstance(self.address, str) else tuple(self.address)
+        return addresses_in(self.address)
 
 
 def faults_of_bond(bond: GuestBond, legs: Sequence[str], alike: bool) -> Iterator[tuple[str, str]]:
-    """What no single key of a bond shows to be wrong.
+    """What no single key of a guest's bond shows to be wrong.
 
     :param legs: names of the pair's PFs
     :param alike: both cards look the same to the guest: one address, and no slot is given
+    :returns: ``(key, message)`` each
+    """
+    yield from faults_of_keys(bond, bond.address, legs)
+    if bond.primary is not None and bond.primary in legs and alike:
+        yield "primary", "both cards have one address: give the pair's slot to tell them apart"
+
+
+def faults_of_keys(
+    bond: BondKeys, address: str | list[str] | None, legs: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """What no single key that both kinds of bond have shows to be wrong.
+
+    :param address: the bond's key of that name
+    :param legs: names of its PFs
     :returns: ``(key, message)`` each
     """
     if bond.arp_interval and bond.miimon:
@@ -136,14 +159,13 @@ def faults_of_bond(bond: GuestBond, legs: Sequence[str], alike: bool) -> Iterato
         if delay and bond.arp_interval:
             yield key, f"{key} is of miimon; with arp_interval the kernel ignores it"
     if bond.primary is not None and bond.primary not in legs:
-        yield "primary", f"{bond.primary} is no leg of this pair; its legs: {', '.join(legs)}"
-    elif bond.primary is not None and alike:
-        yield "primary", "both cards have one address: give the pair's slot to tell them apart"
-    networks = [ipaddress.ip_interface(text).network for text in bond.addresses]
-    if bond.gateway is not None and not networks:
+        yield "primary", f"{bond.primary} is no leg of this bond; its legs: {', '.join(legs)}"
+    addresses = addresses_in(address)
+    networks = [ipaddress.ip_interface(text).network for text in addresses]
+    if bond.gateway is not None and address == "dhcp":
         yield "gateway", "with address: dhcp the gateway is told by the DHCP server"
     elif bond.gateway is not None and not any(
         ipaddress.ip_address(bond.gateway) in network for network in networks
     ):
-        known = ", ".join(bond.addresses)
+        known = ", ".join(addresses) or "none"
         yield "gateway", f"{bond.gateway} is in the network of no address here; it has: {known}"

@@ -208,6 +208,7 @@ def _sources(link: Link) -> tuple[str, ...]:
     before = {
         "pools": ("chain/virsh.sh",),
         "guests": ("chain/virsh.sh", "agent.sh", "chain/inside.sh"),
+        "bonds": ("chain/nics.sh",),
     }
     return (*before.get(link, ()), own)
 

@@ -120,6 +120,8 @@ class HostWant(Frozen):
     name: str
     pfs: tuple[PFWant, ...]
     vms: tuple[VMWant, ...] = ()
+    bonds: tuple[Network, ...] = ()
+    """Of the host itself; the legs have their PFs' names in the rack file."""
     bmc: BMCWant | None = None
     """None: its firmware is not ours to look at."""
     reboot: bool = False

@@ -11,6 +11,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
+from sriovctl.adopt.bonds import bonds_of
 from sriovctl.adopt.ports import about, pool_of, port_entry
 from sriovctl.adopt.vms import vms_of
 from sriovctl.adopt.words import fits, note, port_key
@@ -51,10 +52,13 @@ def rack_from(found: Sequence[Found], name: str) -> str:
     for one in found:
         key = _host_key(one.state.system.hostname, hosts)
         hosts[key], keys = _host(one, key)
+        bonds, others = bonds_of(one.state, keys)
+        if bonds:
+            hosts[key]["bonds"] = bonds
         there, left = vms_of(one.state, keys, vms, key if len(found) > 1 else None)
         vms.update(there)
         where = f"{key}: " if len(found) > 1 else ""
-        closing += [where + line for line in left]
+        closing += [where + line for line in (*others, *left)]
         if not one.state.system.root:
             opening.append(f"{where}Seen without root: VMs and pools are missing here.")
     rack = CommentedMap({"rack": name, "hosts": hosts})

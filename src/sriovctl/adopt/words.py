@@ -12,7 +12,7 @@ from sriovctl.names import PortName
 from sriovctl.view.harmless import harmless
 
 
-def fits(kind: Any, text: str) -> bool:
+def fits(kind: Any, text: Any) -> bool:
     """Whether a rack file takes this text for that kind of name."""
     try:
         TypeAdapter(kind).validate_python(text)

@@ -7,14 +7,14 @@ which need one, and the rest.
 
 from __future__ import annotations
 
-from sriovctl.chain import firmware, guests, inside, kernel, legs, nics, pools, restart
+from sriovctl.chain import bonds, firmware, guests, inside, kernel, legs, nics, pools, restart
 from sriovctl.firmware import FirmwareState
 from sriovctl.host import HostState
 from sriovctl.plan import Finding, Plan, Severity, Stage
 from sriovctl.wanted import HostWant
 
-LINKS = (kernel, nics, pools, guests)
-"""In the order of the metal."""
+LINKS = (kernel, nics, pools, guests, bonds)
+"""In the order of the metal; the host's own bonds last, though they are made first."""
 
 
 def plan(want: HostWant, have: HostState, bmc: FirmwareState | None = None) -> Plan:
@@ -28,6 +28,7 @@ def plan(want: HostWant, have: HostState, bmc: FirmwareState | None = None) -> P
     """
     plans = [link.plan(want, have) for link in LINKS]
     findings = [finding for part in plans for finding in part.findings] + legs.findings(want, have)
+    *plans, of_bonds = plans
     stages: list[Stage] = []
     if want.bmc is not None and bmc is not None:
         wish = firmware.wish(want.bmc, bmc)
@@ -46,6 +47,9 @@ def plan(want: HostWant, have: HostState, bmc: FirmwareState | None = None) -> P
         # a job of the BMC is not over, and what a restart may mend is not yet to be judged
         findings = [f for f in findings if not f.may_pass]
     elif due is None:
+        # first, as VMs on its bridge need it; by itself, as none of them may take it away again
+        bonding = tuple(of_bonds.build)
+        stages += [Stage(title="bonds of the host", steps=bonding)] if bonding else []
         steps = [step for part in reversed(plans) for step in part.release]
         steps += [step for part in plans for step in part.build]
         stages += [Stage(title="VFs, pools and VMs", steps=tuple(steps))] if steps else []

@@ -38,7 +38,7 @@ def _findings(network: Network) -> Iterator[Finding]:
         yield _lost(
             bond, f"the bond's own address {bond.mac}", "netplan", "it is dropped elsewhere"
         )
-    if bond.fail_over_mac != "none":
+    if bond.fail_over_mac is not None:
         yield _lost(
             bond,
             f"fail_over_mac={bond.fail_over_mac}",

@@ -62,7 +62,12 @@ def _levels(network: Network) -> Iterator[File]:
             ("MACADDR", bond.mac),
         ],
         network.vlan_name or "": [("VLAN", "yes"), ("PHYSDEV", bond.name)],
-        network.bridge or "": [("TYPE", "Bridge"), ("STP", "off"), ("DELAY", 0)],
+        network.bridge or "": [
+            ("TYPE", "Bridge"),
+            ("MACADDR", bond.mac),
+            ("STP", "off"),
+            ("DELAY", 0),
+        ],
     }
     for place, name in enumerate(network.levels):
         above = network.levels[place + 1 : place + 2]

@@ -40,6 +40,7 @@ def _stanzas(network: Network) -> Iterator[str]:
         bond.name: [("hwaddress", bond.mac), ("bond-slaves", "none"), *options.items()],
         network.vlan_name or "": [("vlan-raw-device", bond.name)],
         network.bridge or "": [
+            ("hwaddress", bond.mac),
             ("bridge-ports", network.vlan_name or bond.name),
             ("bridge-stp", "off"),
             ("bridge-fd", "0"),

@@ -12,6 +12,9 @@ Mode = Literal[
 ]  # fmt: skip
 
 
+FailOverMac = Literal["none", "active", "follow"]
+
+
 class Bond(Frozen):
     """A bond's own settings. None: left to the kernel."""
 
@@ -22,7 +25,7 @@ class Bond(Frozen):
     downdelay_ms: int | None = None
     arp_interval_ms: int | None = None
     arp_ip_targets: tuple[str, ...] = ()
-    fail_over_mac: Literal["none", "active", "follow"] = "none"
+    fail_over_mac: FailOverMac | None = None
     primary: str | None = None
     """A leg's name."""
     num_grat_arp: int | None = None
@@ -40,7 +43,7 @@ class Bond(Frozen):
             "downdelay": self.downdelay_ms,
             "arp_interval": self.arp_interval_ms,
             "arp_ip_target": ",".join(self.arp_ip_targets) or None,
-            "fail_over_mac": None if self.fail_over_mac == "none" else self.fail_over_mac,
+            "fail_over_mac": self.fail_over_mac,
             "primary": self.primary,
             "num_grat_arp": self.num_grat_arp,
         }

@@ -1,4 +1,4 @@
-"""netplan: one YAML file, with .link files where cards are recognised by slot."""
+"""netplan: a YAML file for each bond, with .link files where cards are recognised by slot."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ def findings(networks: tuple[Network, ...]) -> list[Finding]:
 
 def files(networks: tuple[Network, ...]) -> Iterator[File]:
     """All files of these bonds. netplan warns of a file that others may read."""
-    yield File(path="/etc/netplan/60-bond.yaml", text=document(networks), mode=0o600)
     for network in networks:
+        path = f"/etc/netplan/60-{network.bond.name}.yaml"
+        yield File(path=path, text=document((network,)), mode=0o600)
         # netplan's own match knows no slots
         if any(leg.slot for leg in network.legs):
             yield from naming.link_files(network)
@@ -52,8 +53,9 @@ def document(networks: tuple[Network, ...]) -> str:
         levels = [
             ("bonds", {"interfaces": legs, "parameters": _parameters(bond)} | _mac(bond)),
             ("vlans", {"id": network.vlan, "link": bond.name}),
-            ("bridges", {"interfaces": [network.vlan_name or bond.name]}),
-        ]
+            ("bridges", {"interfaces": [network.vlan_name or bond.name],
+                         "parameters": {"stp": False, "forward-delay": 0}} | _mac(bond)),
+        ]  # fmt: skip
         names = (bond.name, network.vlan_name, network.bridge)
         for name_, (kind, body) in zip(names, levels, strict=True):
             if name_ is not None:

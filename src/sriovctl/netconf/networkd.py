@@ -52,7 +52,9 @@ def _devices(network: Network) -> Iterator[File]:
         yield _file(f"{network.vlan_name}.netdev", ("NetDev", _netdev(network.vlan_name, "vlan")),
                     ("VLAN", [("Id", network.vlan)]))  # fmt: skip
     if network.bridge is not None:
-        yield _file(f"{network.bridge}.netdev", ("NetDev", _netdev(network.bridge, "bridge")))
+        of_bridge = _netdev(network.bridge, "bridge", bond.mac)
+        yield _file(f"{network.bridge}.netdev", ("NetDev", of_bridge),
+                    ("Bridge", [("STP", "no"), ("ForwardDelaySec", 0)]))  # fmt: skip
 
 
 def _in_its_unit(word: str, value: str) -> str:

@@ -66,7 +66,7 @@ def _levels(network: Network) -> Iterator[File]:
         above = network.levels[place + 1 : place + 2]
         in_bridge = bool(above) and above[0] == bridge
         link: Keys = [
-            ("cloned-mac-address", bond.mac if kind == "bond" else None),
+            ("cloned-mac-address", None if kind == "vlan" else bond.mac),
             ("mtu", network.mtu),
         ]
         yield _profile(

@@ -14,6 +14,7 @@ from sriovctl.probe.boot import read_boot
 from sriovctl.probe.cards import read_cards, read_sysfs
 from sriovctl.probe.libvirt import read_libvirt
 from sriovctl.probe.machine import read_kernel, read_system, read_vfio_users
+from sriovctl.probe.network import read_network
 from sriovctl.probe.sections import Sections, files_of
 
 
@@ -46,6 +47,7 @@ def parse(text: str) -> HostState:
             user for user in read_vfio_users(sections) if user.process.pid not in libvirt.pids
         ),
         boot=read_boot(sections),
+        network=read_network(sections, pfs),
         files=files_of(sections),
         unread=libvirt.unread,
     )

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-DEVICE = re.compile(r"^(\d+): \S")
+DEVICE = re.compile(r"^(\d+): ([^\s:@]*)")
+MTU = re.compile(r"> mtu (\d+) ")
 VF_LINE = re.compile(r"^    vf (\d+) +(?:MAC|link/\S+) ([0-9a-f:]+)(.*)$")
 PERMANENT = re.compile(r"^    link/\S+ .* permaddr ([0-9a-f:]+)")
 ADDRESS = re.compile(r"^    inet6? (\S+) .*\bscope (\S+)")
@@ -34,12 +35,17 @@ NUMBERS = ("vlan", "qos", "max_rate", "min_rate")
 class Device:
     """What ip says of one network device."""
 
+    name: str = ""
+    mtu: int | None = None
+    """Bytes."""
     vfs: dict[int, dict[str, Any]] = field(default_factory=dict)
     """By VF index, the fields of :class:`sriovctl.host.VF` that a PF reports."""
     permanent: str | None = None
     """Its permanent MAC address, where it goes by another one now."""
     addresses: list[str] = field(default_factory=list)
     """With prefix length; those that the kernel gives every port (scope link) left out."""
+    leased: bool = False
+    """It has an IPv4 address for a time only: one by DHCP."""
 
 
 def read_devices(lines: Iterable[str]) -> dict[int, Device]:
@@ -48,13 +54,16 @@ def read_devices(lines: Iterable[str]) -> dict[int, Device]:
     here = Device()
     for line in lines:
         if match := DEVICE.match(line):
-            here = devices.setdefault(int(match[1]), Device())
+            here = devices.setdefault(int(match[1]), Device(match[2]))
+            if mtu := MTU.search(line):
+                here.mtu = int(mtu[1])
         elif match := VF_LINE.match(line):
             here.vfs[int(match[1])] = read_vf(match[2], match[3])
         elif match := PERMANENT.match(line):
             here.permanent = match[1]
         elif (match := ADDRESS.match(line)) and match[2] != "link":
             here.addresses.append(match[1])
+            here.leased |= ":" not in match[1] and " dynamic " in line
     return devices
 
 

@@ -91,7 +91,9 @@ grep -asH -e '^PRETTY_NAME=' \
   -e '^ *[^ #:]*: *$' -e '^interface-name=' -e '^mac-address=' -e '^OriginalName=' \
   -e '^Driver=' -e '^Path=' \
   -e '^ *macaddress:' -e '^ *driver:' -e '^ *name:' -e '^PermanentMACAddress=' -e '^MACAddress=' -e '^Name=' -e '^DEVICE=' -e '^HWADDR=' \
-  /etc/os-release /proc/modules /proc/net/bonding/* \
+  -e '^ *[^ #:]*: *{' -e '^[[:space:]]*iface[[:space:]]' \
+  -e '^[^[:space:]]*[[:space:]]00000000[[:space:]]' -e '^00000000000000000000000000000000 00 ' \
+  /etc/os-release /proc/modules /proc/net/bonding/* /proc/net/route /proc/net/ipv6_route \
   /etc/default/grub /etc/default/grub.d/*.cfg \
   /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/efi/EFI/*/grub.cfg /boot/grub2/grubenv \
   /boot/grub/grub.conf /boot/efi/EFI/*/grub.conf \
@@ -101,6 +103,19 @@ grep -asH -e '^PRETTY_NAME=' \
   /etc/sysconfig/network-scripts/ifcfg-* /etc/network/interfaces /etc/network/interfaces.d/* \
   /etc/rc.local /etc/rc.d/rc.local /etc/udev/rules.d/* /etc/modprobe.d/* \
   /etc/systemd/system/*.service
+
+# what there is to set the network with, running or installed, and the ports of bridges
+section network
+for tree in /sys/fs/cgroup /sys/fs/cgroup/systemd; do
+  if [ -d $tree/system.slice/systemd-networkd.service ]; then echo 'system=networkd'; fi
+  if [ -d $tree/system.slice/NetworkManager.service ]; then echo 'system=networkmanager'; fi
+done
+# without systemd
+if [ -e /var/run/NetworkManager/NetworkManager.pid ]; then echo 'system=networkmanager'; fi
+if [ -e /etc/sysconfig/network-scripts/ifup-eth ]; then echo 'system=ifcfg'; fi
+if [ -e /etc/network/interfaces ] && command -v ifup >/dev/null; then echo 'system=ifupdown'; fi
+set -- /sys/class/net/*/bridge /sys/class/net/*/brif/*
+printf '%s\n' "$@"
 
 # What boot loaders are set by, whole and to the byte. The last heading is there to show how the
 # file before it ends. They are small: reading them here costs a tenth of two processes. A
@@ -176,7 +191,18 @@ for file in /etc/sriovctl/* /etc/sriovctl/*/* /etc/systemd/system/sriovctl*.serv
   fi
 done
 
-# every PCI device, of a PF all that matters, the libvirt files and ours; paths from this folder
+# these have names that their network system wants; our first line tells them
+for file in /etc/systemd/network/* /etc/netplan/* /etc/NetworkManager/system-connections/* \
+  /etc/sysconfig/network-scripts/ifcfg-* /etc/network/interfaces.d/* /etc/modprobe.d/*; do
+  line=
+  if [ -f "$file" ]; then read -r line <"$file"; fi
+  if [ "$line" = '# Written by sriovctl.' ]; then
+    set -- "$@" "$file"
+    printf 'file %s\n' "$file"
+  fi
+done
+
+# every PCI device, of a PF all that matters, bonds, the libvirt files and ours; paths from this folder
 # keep the argument list short
 section files
 parents=
@@ -202,6 +228,14 @@ if cd /sys/bus/pci/devices; then
     fi
   done
 fi
+for bond in /sys/class/net/*/bonding; do
+  if [ -d "$bond" ]; then
+    set -- "$@" "$bond/slaves" "$bond/active_slave" "$bond/mode" "$bond/miimon" "$bond/updelay" \
+      "$bond/downdelay" "$bond/arp_interval" "$bond/arp_ip_target" "$bond/fail_over_mac" \
+      "$bond/primary" "$bond/num_grat_arp"
+  fi
+done
+set -- "$@" /proc/net/vlan/config /run/systemd/netif/links/* /run/NetworkManager/devices/*
 vfio=0
 for file in /dev/vfio/[0-9]* /dev/vfio/devices/vfio[0-9]*; do
   if [ -e "$file" ]; then vfio=1; fi

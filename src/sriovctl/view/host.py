@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sriovctl.host import PF, VF, VM, Holder, HostState, KernelEntry, Pool, VMNic
+from sriovctl.hostnet import HostBond
 from sriovctl.view.findings import render_findings
 from sriovctl.view.harmless import harmless
 from sriovctl.view.notes import notes
@@ -73,6 +74,10 @@ def parts(state: HostState, width: int) -> Iterator[Part]:
         yield from (_vfs(state, pf, width) for pf in state.pfs if pf.vfs)
     if state.ports:
         yield _ports(state)
+    if state.network.bonds:
+        yield _bonds(state)
+    if state.network.bridges:
+        yield _bridges(state)
     if state.pools:
         yield _pools(state)
     if state.vms:
@@ -284,6 +289,51 @@ def _ports(state: HostState) -> Part:
         for port in state.ports
     ]
     return _part("Ports without VFs", ["PCI address", "name", "driver", "PCI id", "MAC"], rows)
+
+
+def _bonds(state: HostState) -> Part:
+    rows = [
+        [
+            bond.name,
+            bond.options.get("mode", NOTHING),
+            _legs(bond),
+            _monitor(bond),
+            state.network.bridge_of(bond.name) or NOTHING,
+            _addresses(state, bond.name),
+        ]
+        for bond in state.network.bonds
+    ]
+    return _part("Bonds of the host", ["bond", "mode", "legs", "looks", "in", "addresses"], rows)
+
+
+def _legs(bond: HostBond) -> str:
+    marks = {"in use": bond.active, "primary": bond.options.get("primary")}
+    said = []
+    for leg in bond.legs:
+        words = ", ".join(word for word, named in marks.items() if named == leg)
+        said.append(f"{leg} ({words})" if words else leg)
+    return ", ".join(said) or NOTHING
+
+
+def _monitor(bond: HostBond) -> str | Text:
+    if bond.options.get("arp_interval", "0") != "0":
+        asked = bond.options.get("arp_ip_target") or "nobody"
+        return f"asks {asked} each {bond.options['arp_interval']} ms"
+    if bond.options.get("miimon", "0") != "0":
+        return f"at the link each {bond.options['miimon']} ms"
+    return Text("not at all", style=BAD)
+
+
+def _bridges(state: HostState) -> Part:
+    rows = [
+        [bridge.name, ", ".join(bridge.ports) or NOTHING, _addresses(state, bridge.name)]
+        for bridge in state.network.bridges
+    ]
+    return _part("Bridges", ["bridge", "ports", "addresses"], rows)
+
+
+def _addresses(state: HostState, name: str) -> str:
+    return ", ".join(state.network.addresses.get(name, ())) or NOTHING
 
 
 def _pools(state: HostState) -> Part:

@@ -89,7 +89,7 @@ def options_of(system: System, files: Iterable[File]) -> dict[str, str]:
     if system == "networkd":
         return networkd_options(files)
     if system in ("netplan", "cloud-init"):
-        end = "60-bond.yaml" if system == "netplan" else "network-config"
+        end = "60-bond0.yaml" if system == "netplan" else "network-config"
         yaml = YAML(typ="safe").load(file_of(files, end).text)
         parameters = yaml["network"]["bonds"]["bond0"]["parameters"]
         return {

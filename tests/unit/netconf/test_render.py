@@ -130,7 +130,7 @@ def test_an_address_of_digits_is_text_in_every_yaml(system: System) -> None:
     files, _ = render([NETWORKS["own addresses, dhcp"]], system)
     yaml = YAML(typ="safe")
     yaml.version = (1, 1)
-    ends = "60-bond.yaml" if system == "netplan" else "network-config"
+    ends = "60-bond0.yaml" if system == "netplan" else "network-config"
     read = yaml.load("%YAML 1.1\n---\n" + file_of(files, ends).text)
     legs = read["network"]["ethernets"].values()
     assert [leg["match"]["macaddress"] for leg in legs] == list(OWN)

@@ -1,0 +1,187 @@
+"""A bond's files: written for the network system that the host runs, so that it is back at boot.
+
+The kernel has the bond already when they are written; the system reads them and finds all as they
+say. networkd takes ours before anybody's (``05-``). The others would take two descriptions of one
+port for one, or for two: there, files of others that name our interfaces only are set aside, under
+/var/lib/sriovctl/aside, and one that names more is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from sriovctl import netconf
+from sriovctl.host import HostState
+from sriovctl.netconf import File, Network, System
+from sriovctl.plan import Finding, Severity, Step
+from sriovctl.rackbond import DEFAULT_MIIMON_MS
+from sriovctl.shell import command
+
+FIRST_LINE = "# Written by sriovctl.\n"
+"""By which the probe knows a file for ours."""
+_FOLDERS: dict[System, tuple[str, ...]] = {
+    "netplan": ("/etc/netplan/",),
+    "networkd": ("/etc/systemd/network/",),
+    "networkmanager": ("/etc/NetworkManager/", "/etc/sysconfig/network-scripts/"),
+    "ifcfg": ("/etc/sysconfig/network-scripts/",),
+    "ifupdown": ("/etc/network/",),
+}
+"""Where each has its files, in the order in which one is taken for what the host is run by."""
+
+
+def choose_system(network: Network, have: HostState) -> System | None:
+    """The network system that is to have the bond's files; None where none is known.
+
+    netplan writes for another one; of two daemons it is the one that has the legs.
+    """
+    there = [system for system in _FOLDERS if system in have.network.systems]
+    if "netplan" in there and "netplan" in have.system.tools:
+        return "netplan"
+    there = [system for system in there if system != "netplan"]
+    if "ifcfg" in there:
+        # with NetworkManager beside it, that reads them too
+        return "ifcfg"
+    for leg in (leg.name for leg in network.legs):
+        for holder in have.network.managed.get(leg, ()):
+            return "networkd" if holder == "networkd" else "networkmanager"
+    return there[0] if there else None
+
+
+def kept_by_others(network: Network, have: HostState) -> bool:
+    """Whether files that are not ours have the bond, and all that is to stand on it."""
+    if any(file.path in have.files for file in _files(network, choose_system(network, have))):
+        return False
+    named = {
+        name
+        for path, names in have.network.named.items()
+        if path not in have.files
+        for name in names
+    }
+    return set(network.levels) <= named
+
+
+def _files(network: Network, system: System | None) -> tuple[File, ...]:
+    if system is None:
+        return ()
+    bond = network.bond
+    if bond.miimon_ms is None and bond.arp_interval_ms is None:
+        bond = bond.model_copy(update={"miimon_ms": DEFAULT_MIIMON_MS})
+    files, _ = netconf.render([network.model_copy(update={"bond": bond})], system)
+    return tuple(f.model_copy(update={"text": FIRST_LINE + f.text}) for f in files)
+
+
+def file_steps(
+    network: Network, system: System | None, have: HostState, *, read_now: bool
+) -> tuple[list[Step], list[Finding]]:
+    """The step that writes what is not there yet.
+
+    :param read_now: the system is told to read them at once, as it would set things back else
+    """
+    if system is None:
+        return [], [_no_system(network)]
+    wrong = [f for f in _files(network, system) if have.files.get(f.path) != f.text]
+    if not wrong:
+        return [], []
+    aside, mixed = _in_the_way(network, system, have)
+    if mixed:
+        return [], [_mixed(network, path, names) for path, names in mixed.items()]
+    return [_step(network, system, have, wrong, aside, read_now)], [
+        _set_aside(network, path) for path in aside
+    ]
+
+
+def _in_the_way(
+    network: Network, system: System, have: HostState
+) -> tuple[list[str], dict[str, tuple[str, ...]]]:
+    """Files of others that name our interfaces only, and those that name more of the host's."""
+    ours = {*network.levels, *(leg.name for leg in network.legs)}
+    aside = []
+    mixed = {}
+    for path, names in have.network.named.items():
+        if path in have.files or not path.startswith(_FOLDERS[system]) or not ours & set(names):
+            continue
+        more = tuple(n for n in names if n not in ours and (n in have.network.mtus or n == "lo"))
+        if system == "networkd":
+            continue
+        if more:
+            mixed[path] = more
+        else:
+            aside.append(path)
+    return aside, mixed
+
+
+def _step(
+    network: Network,
+    system: System,
+    have: HostState,
+    files: list[File],
+    aside: list[str],
+    read_now: bool,
+) -> Step:
+    do = [command("set_aside", path) for path in aside]
+    undo = [command("give_back", path) for path in aside]
+    sums: list[str] = []
+    for file in files:
+        mode = f"{file.mode:o}"
+        before = have.files.get(file.path)
+        do.append(command("put_file", mode, file.path, file.text))
+        undo.insert(
+            0,
+            command("remove_file", file.path)
+            if before is None
+            else command("put_file", mode, file.path, before),
+        )
+        sums += [hashlib.sha256(file.text.encode()).hexdigest(), file.path]
+    check = [command("files_have_sha256", *sums)]
+    if read_now:
+        # netplan writes for one of both
+        written_for = have.network.systems if system == "netplan" else ()
+        readers = dict.fromkeys([system, *written_for])
+        do.append(command("take_up", *readers))
+        undo.append(command("take_up", *readers))
+        if network.dhcp:
+            top = network.levels[-1]
+            do.append(command("bring_up", system, top))
+            do.append(command("await_ipv4", top))
+            check.append(command("has_ipv4", top))
+    return Step(
+        link="bonds",
+        title=f"{network.bond.name}: its files for {system}",
+        reason="so that it is there after a reboot",
+        do=" &&\n".join(do),
+        check=" &&\n".join(check),
+        undo=" &&\n".join(undo),
+    )
+
+
+def _no_system(network: Network) -> Finding:
+    return Finding(
+        severity=Severity.WARNING,
+        link="bonds",
+        about=network.bond.name,
+        found="none of netplan, systemd-networkd, NetworkManager, ifcfg and ifupdown is here",
+        means="nobody makes the bond after a reboot",
+        mend="apply again after each boot, for example from rc.local",
+    )
+
+
+def _mixed(network: Network, path: str, names: tuple[str, ...]) -> Finding:
+    ours = [*network.levels, *(leg.name for leg in network.legs)]
+    return Finding(
+        severity=Severity.ERROR,
+        link="bonds",
+        about=network.bond.name,
+        found=f"{path} speaks of our interfaces, and of {', '.join(names)} too",
+        means="two descriptions of one interface would be taken for one; that file is not ours",
+        mend=f"there, move what it says of {', '.join(ours)} to a file of its own, or take it out",
+    )
+
+
+def _set_aside(network: Network, path: str) -> Finding:
+    return Finding(
+        severity=Severity.INFO,
+        link="bonds",
+        about=network.bond.name,
+        found=f"{path} speaks of our interfaces",
+        means="it is moved to /var/lib/sriovctl/aside, as two descriptions would be one too many",
+    )
