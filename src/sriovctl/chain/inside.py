@@ -130,7 +130,7 @@ def _differences(network: Network, inside: Inside) -> Iterator[str]:
         return
     for word, is_now, should in (
         ("mode", bond.mode, wanted.mode),
-        ("fail_over_mac", bond.fail_over_mac, wanted.fail_over_mac),
+        ("fail_over_mac", bond.fail_over_mac, wanted.fail_over_mac or "none"),
         ("miimon", bond.miimon_ms, wanted.miimon_ms or 0),
         ("updelay", bond.updelay_ms, wanted.updelay_ms or 0),
         ("downdelay", bond.downdelay_ms, wanted.downdelay_ms or 0),
