@@ -141,7 +141,7 @@ def test_a_saved_plan_is_applied_only_to_the_host_it_was_made_for(
 
 
 def test_init_writes_a_rack_file_whose_plan_is_empty(room: Rack, tmp_path: Path) -> None:
-    text = sriovctl(room, "init", SERVER, "--rack-name", "adopted").stdout
+    text = sriovctl(room, "init", "--from", SERVER, "--rack-name", "adopted").stdout
     path = tmp_path / "adopted.yaml"
     path.write_text(text)
     plan = json.loads(sriovctl(room, "plan", path, "--json", expect=None).stdout)[SERVER]
