@@ -5,6 +5,7 @@ Each worker has one lab at a time: an emulated server keeps one processor busy.
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from xdist.scheduler import LoadScopeScheduling
 # a busy machine is no failure
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+# a run in a shell's background ignores Ctrl-C, and so would all that it starts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RACK = "tests/rack/"
 BROWSER = "tests/browser/"
