@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rack.clear import clear
 from tests.rack.conftest import Rack
 from tests.rack.facts import SERVER, look
 from tests.rack.program import sriovctl
@@ -70,27 +71,11 @@ POOL = """<network><name>by-hand</name><forward mode='hostdev' managed='yes'><pf
 @pytest.fixture
 def bare_ports(rack: Rack) -> Iterator[None]:
     """No VFs, no pools and no VMs before, nothing of ours or by hand after."""
-    _clear(rack)
+    clear(rack)
     yield
     files = " ".join(dict.fromkeys(way.file for way in WAYS.values()))
     rack.must(SERVER, f"rm -f {files}; systemctl daemon-reload; udevadm control --reload")
-    _clear(rack)
-
-
-def _clear(rack: Rack) -> None:
-    state = look(rack)
-    for vm in state.vms:
-        rack.ssh(SERVER, f"virsh destroy {vm.name}; virsh undefine --nvram {vm.name}")
-    for pool in state.pools:
-        rack.ssh(SERVER, f"virsh net-destroy {pool.name}; virsh net-undefine {pool.name}")
-    for pf in state.pfs:
-        rack.must(SERVER, f"echo 0 >/sys/bus/pci/devices/{pf.pci}/sriov_numvfs")
-    rack.must(
-        SERVER,
-        "rm -rf /etc/sriovctl /etc/udev/rules.d/70-sriovctl.rules "
-        "/etc/systemd/system/sriovctl-pf@.service /etc/modules-load.d/sriovctl.conf "
-        "/etc/systemd/system/multi-user.target.d/50-sriovctl.conf",
-    )
+    clear(rack)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sriovctl.host import VF, HostState
+from tests.rack.clear import clear
 from tests.rack.conftest import Rack
 from tests.rack.facts import SERVER, look
 from tests.rack.program import EXAMPLES, rack_file, server_2, sriovctl
@@ -18,18 +19,25 @@ IN_THE_GUIDE = {"VM-1": "10.8.0.11", "VM-2": "10.8.0.12", "VM-3": "10.8.0.13"}
 
 
 @pytest.fixture(scope="module")
-def room(rack: Rack) -> Rack:
-    """The rack after the first apply of the guide's scene."""
-    sriovctl(rack, "apply", ROOM)
+def cleared(rack: Rack) -> Rack:
+    """The rack with nothing on it."""
+    clear(rack)
     return rack
 
 
-def test_plan_before_says_what_and_why(rack: Rack) -> None:
-    done = sriovctl(rack, "plan", ROOM, expect=3)
+@pytest.fixture(scope="module")
+def room(cleared: Rack) -> Rack:
+    """The rack after the first apply of the guide's scene."""
+    sriovctl(cleared, "apply", ROOM)
+    return cleared
+
+
+def test_plan_before_says_what_and_why(cleared: Rack) -> None:
+    done = sriovctl(cleared, "plan", ROOM, expect=3)
     assert re.search(r"em1: 0 → 7 VFs\s+\[link-blip\]", done.stdout)
     assert "pool passthrough_em2: define over em2, start, start at boot" in done.stdout
     assert "VM VM-3: define with 2 VFs of passthrough_em1, passthrough_em2" in done.stdout
-    assert sum(pf.numvfs for pf in look(rack).pfs) == 0, "a plan changes nothing"
+    assert sum(pf.numvfs for pf in look(cleared).pfs) == 0, "a plan changes nothing"
 
 
 def test_all_is_as_wanted(room: Rack) -> None:
