@@ -160,8 +160,8 @@ def _macs(target: Target, vm: str, pair: int, state: HostState) -> dict[str, str
     assert target.want is not None
     ports = {want.name: identify(want, state) for want in target.want.pfs}
     nics = [nic for want in target.want.vms if want.name == vm for nic in want.nics]
-    found = {nic.mac: ports[nic.leg] for nic in nics if nic.pair == pair}
-    return {pf.name: mac for mac, pf in found.items() if isinstance(pf, PF) and pf.name}
+    found = [(ports[nic.leg], nic.mac) for nic in nics if nic.pair == pair]
+    return {pf.name: mac for pf, mac in found if isinstance(pf, PF) and pf.name}
 
 
 def _monitor(arguments: argparse.Namespace, pair: int, place: LabPlace | None) -> Monitor | None:
