@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal
 
+from sriovctl.agent import order
 from sriovctl.insidefacts import Inside, InsideBond, InsideFile, InsideLeg
 from sriovctl.names import MAC_ADDRESS
 from sriovctl.reach import Reach
@@ -29,7 +30,6 @@ __all__ = [
     "InsideLeg",
     "ask",
     "look",
-    "order",
     "read",
     "read_answer",
 ]
@@ -110,12 +110,6 @@ def ask(
         vm: read_answer(*found.get(str(number), nothing), timeout_s)
         for number, vm in enumerate(scripts, 1)
     }
-
-
-def order(script: str) -> str:
-    """The agent's order for a script, as JSON: ``guest-exec`` of QEMU 2.5 and later. Pure."""
-    arguments = {"path": "/bin/sh", "arg": ["-c", script], "capture-output": True}
-    return json.dumps({"execute": "guest-exec", "arguments": arguments})
 
 
 SILENT = (124, 137, 143)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sriovctl.agent import order
 from sriovctl.chain.steps import LinkPlan
 from sriovctl.host import VM, HostState
-from sriovctl.inside import order
 from sriovctl.insidefacts import Inside, InsideBond, InsideFile
 from sriovctl.netconf import File, Network
 from sriovctl.plan import Finding, Severity, Step

@@ -163,43 +163,43 @@ def _error(about: str, found: str, means: str, mend: str) -> Finding:
     )
 
 
+def _warning(about: str, found: str, means: str, mend: str) -> Finding:
+    return Finding(
+        severity=Severity.WARNING, link="nics", about=about, found=found, means=means, mend=mend
+    )
+
+
 def _remarks(want: PFWant, pf: PF, have: HostState) -> list[Finding]:
     remarks = []
     groups = [vf.iommu_group for vf in pf.vfs if vf.iommu_group is not None]
     if len(set(groups)) < len(groups):
         remarks.append(
-            Finding(
-                severity=Severity.WARNING,
-                link="nics",
-                about=_name(want, pf),
-                found=f"several VFs of {_name(want, pf)} share an IOMMU group",
-                means="VFs of one group can only go to one VM together; the slot has no ACS",
-                mend="put the card into a slot at the processor, or switch ACS on in firmware",
+            _warning(
+                _name(want, pf),
+                f"several VFs of {_name(want, pf)} share an IOMMU group",
+                "VFs of one group can only go to one VM together; the slot has no ACS",
+                "put the card into a slot at the processor, or switch ACS on in firmware",
             )
         )
     others = [m for m in have.system.managers if m.makes_vfs_of(pf.name)]
     for manager in () if want.restored_by_host else others:
         if manager.pfs:
             remarks.append(
-                Finding(
-                    severity=Severity.WARNING,
-                    link="nics",
-                    about=_name(want, pf),
-                    found=f"{manager.system} {manager.file} sets VFs of {pf.name} too",
-                    means="two managers of one PF fight; that one does not look who uses a VF",
-                    mend=f"take the SR-IOV lines out of {manager.file}, or leave its VFs at boot "
+                _warning(
+                    _name(want, pf),
+                    f"{manager.system} {manager.file} sets VFs of {pf.name} too",
+                    "two managers of one PF fight; that one does not look who uses a VF",
+                    f"take the SR-IOV lines out of {manager.file}, or leave its VFs at boot "
                     f"to it: restored_by: host for {want.name} in the rack file",
                 )
             )
     if want.vfs and want.restored_by_host and not others:
         remarks.append(
-            Finding(
-                severity=Severity.WARNING,
-                link="nics",
-                about=_name(want, pf),
-                found=f"no file that is known to make VFs makes those of {_name(want, pf)} at boot",
-                means="the kernel forgets VFs at each boot",
-                mend=f"take restored_by: host of {want.name} out of the rack file, and sriovctl "
+            _warning(
+                _name(want, pf),
+                f"no file that is known to make VFs makes those of {_name(want, pf)} at boot",
+                "the kernel forgets VFs at each boot",
+                f"take restored_by: host of {want.name} out of the rack file, and sriovctl "
                 "brings them back",
             )
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from sriovctl.agent import order
 from sriovctl.chain.cards import Card, Leg, is_card, leg_of, nics_of
 from sriovctl.host import VM, HostState
-from sriovctl.inside import Inside, InsideBond, order
+from sriovctl.insidefacts import Inside, InsideBond
 from sriovctl.plan import Finding, Severity, Step
 from sriovctl.shell import command
 from sriovctl.wanted import HostWant
