@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from sriovctl.agent import order_to_run
 from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.lab import access, machine
 from sriovctl.lab.layout import Server
@@ -99,8 +100,7 @@ def order(command: list[str]) -> str:
     words = ["/bin/sh", "-c", command[0]] if len(command) == 1 else command
     if "/" not in words[0]:
         words = ["/usr/bin/busybox", "env", *words]
-    arguments = {"path": words[0], "arg": words[1:], "capture-output": True}
-    return json.dumps({"execute": "guest-exec", "arguments": arguments})
+    return order_to_run(words)
 
 
 def outcome(command: list[str], answer: str) -> subprocess.CompletedProcess[str]:
