@@ -117,8 +117,8 @@ def run_each(
             reach.close()
 
     pool = gevent.pool.Pool(at_once)
-    greenlets = [pool.spawn(one, reach) for reach in reaches]
     try:
+        greenlets = [pool.spawn(one, reach) for reach in reaches]
         gevent.joinall(greenlets)
     except BaseException:
         pool.kill(block=False)

@@ -7,8 +7,8 @@ from typing import Protocol
 from sriovctl.plan import Plan, Stage
 from sriovctl.transaction import Event
 
-WAITING = "waits for its wave"
-"""What a host does that was looked at, and whose turn it is not yet."""
+WAITING = "waits for its turn"
+"""What a host does that was looked at, and whose turn has not come."""
 
 
 class Observer(Protocol):

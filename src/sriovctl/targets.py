@@ -149,8 +149,9 @@ def each(
     connect_s: float | None = None,
     host_s: float | None = None,
     need_root: bool = True,
+    at_once: int = 100,
 ) -> dict[str, T | SriovctlError]:
-    """Do some work on every host, remote ones at the same time.
+    """Do some work on every host, remote ones at the same time, then this machine.
 
     :param work: gets the way to the host; what it returns or raises is the host's result
     :param ssh_config: file, for remote hosts
@@ -158,6 +159,7 @@ def each(
         :class:`sriovctl.fleet.Patience` has it
     :param host_s: seconds after which a remote host is given up; None: never
     :param need_root: False for looking only
+    :param at_once: remote hosts that are worked on at any time
     :returns: by host name, in the targets' order
     """
     results: dict[str, T | SriovctlError] = {}
@@ -182,6 +184,7 @@ def each(
                 ssh_config=ssh_config,
                 patience=fleet.Patience() if connect_s is None else fleet.Patience(connect_s),
                 host_s=host_s,
+                at_once=at_once,
             )
         )
     for target in targets:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from sriovctl.commandline.options import Commands, above_zero, count, json_option, seconds, verb
+from sriovctl.commandline.options import (
+    Commands,
+    above_zero,
+    count,
+    fleet_options,
+    json_option,
+    seconds,
+    verb,
+)
 
 FAILOVER_WAYS = ("pf-down", "vf-link", "unbind", "cable", "switch")
 """What ``--way`` takes; :data:`sriovctl.trial.ways.WAYS`, which is not light to import."""
@@ -28,10 +36,17 @@ def _failover(kinds: Commands[argparse.ArgumentParser]) -> None:
         description="Sends to a VM, takes a leg of its pair away and gives it back, in each way "
         "that can be gone here, and says how long the VM was silent. Exit code 0: every outage was "
         "over and within the budget. 3: one was not. 4: somebody else would be cut off. The host "
-        "gives a leg back by itself if this is killed.",
+        "gives a leg back by itself if this is killed. Of many VMs (--all, --limit) no two are "
+        "tried at the same time; one that is refused or fails stops no other.",
     )
     failover.add_argument("rack", help="rack file")
-    failover.add_argument("vm", help="a VM of it that runs")
+    failover.add_argument(
+        "vms", metavar="vm", nargs="*", help="a VM of it that runs; several go one after the other"
+    )
+    failover.add_argument(
+        "--all", action="store_true", help="every VM with a pair that runs, on every host"
+    )
+    fleet_options(failover)
     failover.add_argument(
         "--address",
         metavar="IP",

@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sriovctl import rackfile, reconcile, targets
-from sriovctl.errors import HostError, UsageError
-from sriovctl.host import PF, HostState
+from sriovctl.errors import HostError
+from sriovctl.host import PF, VM, HostState
 from sriovctl.identity import identify
-from sriovctl.rack import Rack
+from sriovctl.observer import WAITING
 from sriovctl.reach import Reach
 from sriovctl.targets import Target
 from sriovctl.trial import picture, store
-from sriovctl.trial.away import Away
 from sriovctl.trial.failover import (
     BOUND_S,
     Pace,
@@ -34,9 +35,7 @@ from sriovctl.trial.sender import Sender
 from sriovctl.trial.setting import (
     Sending,
     address_by_agent,
-    check_named,
     end_as_from_the_keyboard,
-    lab_place,
     only,
     running,
     say,
@@ -44,43 +43,66 @@ from sriovctl.trial.setting import (
     sent_from,
     write,
 )
-from sriovctl.trial.ways import UNASKED, LabPlace, Way, WayName
-
-DIFFERS = 3
+from sriovctl.trial.several import Ended, Several
+from sriovctl.trial.subject import Subject, is_one, subjects
+from sriovctl.trial.telling import DIFFERS, Telling
+from sriovctl.trial.ways import UNASKED, Leg, WayName
 
 
 def failover(arguments: argparse.Namespace) -> int:
-    """``sriovctl trial failover``: real outages of a VM's legs, measured.
+    """``sriovctl trial failover``: real outages of VMs' legs, measured.
 
-    :returns: 0; 3: an outage was longer than the budget, or not over
+    :returns: 0; 3: an outage was longer than the budget, or not over; of several VMs the highest
     """
-    path = Path(arguments.rack)
-    rack = rackfile.load(path)
-    check_named(rack, arguments.vm, path)
-    pair, address = _pair_and_address(rack, arguments.vm, path, arguments.address)
-    (target,) = targets.of_rack(arguments.rack, [rack.host_of(arguments.vm)])
-    place = None if arguments.lab is None else lab_place(arguments.lab, target.name)
-    taken: list[tuple[Way, Away]] = []
+    chosen = subjects(arguments)
     end_as_from_the_keyboard()
+    if is_one(arguments):
+        return _tell(arguments, _one(arguments, chosen[0]))
+    with Telling(chosen, silent=arguments.json) as telling:
+        ended = _in_turn(arguments, chosen, telling)
+    return telling.sum_up(ended)
 
-    def work(sending: Sending, host: Reach, target: Target) -> Result:
-        return _trial(arguments, target, pair, address, place, host, sending, taken)
 
-    def trial(sending: Sending) -> Result:
-        done = targets.each((target,), partial(work, sending), ssh_config=arguments.ssh_config)
-        return only(done)
+def _one(arguments: argparse.Namespace, subject: Subject) -> Result:
+    telling = say_nothing if arguments.json else say
 
-    try:
-        result = sent_from(arguments.sender, place, arguments.ssh_config, trial)
-    except BaseException:
-        _give_back(taken, target, place, arguments.ssh_config)
-        raise
-    document = result.as_json()
-    store.keep("failover", rack.rack, arguments.vm, document)
+    def work(host: Reach, _: Target) -> Result:
+        return _trial(arguments, subject, host, telling)
+
+    with _given_back(arguments, (subject,)):
+        return only(targets.each((subject.target,), work, **_way(arguments)))
+
+
+def _in_turn(
+    arguments: argparse.Namespace, chosen: Sequence[Subject], telling: Telling
+) -> dict[str, Ended]:
+    def trial(one: Subject, host: Reach) -> Result:
+        return _trial(arguments, one, host, partial(telling.doing, one))
+
+    def runs(one: Subject, host: Reach) -> bool:
+        state = reconcile.look(host)
+        guest = state.vm_named(one.vm)
+        if not arguments.vms and (guest is None or not guest.running):
+            return False
+        _permitted(arguments, one, host, state)
+        telling.doing(one, WAITING)
+        return True
+
+    with _given_back(arguments, chosen):
+        each = partial(targets.each, **_way(arguments))
+        return Several(each, runs, trial, telling.ended).run(chosen)
+
+
+def _way(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {"ssh_config": arguments.ssh_config, "connect_s": arguments.connect_timeout}
+
+
+def _tell(arguments: argparse.Namespace, result: Result) -> int:
+    """All of one VM's result, on standard output."""
     if arguments.picture is not None:
         write(arguments.picture, picture.svg(result))
     if arguments.json:
-        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(result.as_json(), indent=2, ensure_ascii=False) + "\n")
     else:
         from sriovctl.trial.table import print_result
 
@@ -88,40 +110,62 @@ def failover(arguments: argparse.Namespace) -> int:
     return 0 if result.held else DIFFERS
 
 
-def _trial(
-    arguments: argparse.Namespace,
-    target: Target,
-    pair: int,
-    known: str | None,
-    place: LabPlace | None,
-    host: Reach,
-    sending: Sending,
-    taken: list[tuple[Way, Away]],
-) -> Result:
-    """The trial itself, once both ways are there: to the VM's host, and to the sender."""
-    before = reconcile.look(host)
-    vm = running(arguments.vm, before)
-    address = known or address_by_agent(host, vm.name)
-    legs = legs_of(vm, _macs(target, vm.name, pair, before), before)
+def _permitted(
+    arguments: argparse.Namespace, subject: Subject, host: Reach, state: HostState
+) -> tuple[VM, tuple[Leg, ...], tuple[WayName, ...]]:
+    """The running VM, the legs of its pair and the ways to take them away.
+
+    :raises HostError: it does not run, or does not have both legs
+    :raises BlockedError: somebody else would be cut off
+    """
+    vm = running(subject.vm, state)
+    legs = legs_of(vm, _macs(subject.target, vm.name, subject.pair, state), state)
     ways: tuple[WayName, ...] = tuple(arguments.way or UNASKED)
     if not arguments.force:
-        check_permitted(vm.name, legs, ways, host, before)
-    monitor = _monitor(arguments, pair, place)
+        check_permitted(vm.name, legs, ways, host, state)
+    return vm, legs, ways
+
+
+def _trial(
+    arguments: argparse.Namespace, subject: Subject, host: Reach, telling: Callable[[str], None]
+) -> Result:
+    """One VM's trial, its result kept."""
+
+    def work(sending: Sending) -> Result:
+        return _measured(arguments, subject, host, sending, telling)
+
+    result = sent_from(arguments.sender, subject.place, arguments.ssh_config, work)
+    store.keep("failover", subject.target.wanted.rack, result.vm, result.as_json())
+    return result
+
+
+def _measured(
+    arguments: argparse.Namespace,
+    subject: Subject,
+    host: Reach,
+    sending: Sending,
+    telling: Callable[[str], None],
+) -> Result:
+    """The trial itself, once both ways are there: to the VM's host, and to the sender."""
+    place = subject.place
+    before = reconcile.look(host)
+    vm, legs, ways = _permitted(arguments, subject, host, before)
+    address = subject.address or address_by_agent(host, vm.name)
+    monitor = _monitor(arguments, subject)
     back_s = arguments.back + (monitor.updelay_ms / 1000 if monitor else 0.0)
     pace = Pace(arguments.rate, arguments.away, back_s, arguments.patience)
     # each round, and its answers; far more than it takes, and yet an end
     most_s = 2 * len(ways) * (arguments.away + back_s + 4 * arguments.patience + BOUND_S)
-    telling = say_nothing if arguments.json else say
     prefix = (*sending.prefix, sending.python)
     sender = Sender(sending.reach, prefix, address, arguments.rate, most_s)
-    trial = Trial(vm, legs, ways, pace, host, sender, place, telling, taken)
+    trial = Trial(vm, legs, ways, pace, host, sender, place, telling, subject.taken)
     with watched_switches(place, most_s) as moves:
         probes = trial.run()
-    _check_as_before(target, before, reconcile.look(host))
+    _check_as_before(subject.target, before, reconcile.look(host))
     macs = [leg.vf.mac or "" for leg in legs]
     return Result(
         date=store.now(),
-        host=target.name,
+        host=subject.target.name,
         vm=vm.name,
         address=address,
         sent_from=sending.reach.name,
@@ -134,27 +178,6 @@ def _trial(
     )
 
 
-def _pair_and_address(rack: Rack, vm: str, path: Path, given: str | None) -> tuple[int, str | None]:
-    """Which of the VM's pairs is tried, and the address behind it, where one is known.
-
-    :raises UsageError: no pair
-    """
-    pairs = rack.vms[vm].pairs
-    known = {
-        text.partition("/")[0]: pair
-        for pair, written in reversed(list(enumerate(pairs)))
-        for text in reversed(written.bond.addresses)
-    }
-    if not pairs:
-        raise UsageError(f"the VM {vm!r} has no pair in {path}", "nothing can fail over")
-    if given is not None:
-        return known.get(given, 0), given
-    if not known:
-        return 0, None
-    address, pair = list(known.items())[-1]
-    return pair, address
-
-
 def _macs(target: Target, vm: str, pair: int, state: HostState) -> dict[str, str]:
     """The addresses of a pair's cards, by the PF's interface name."""
     assert target.want is not None
@@ -164,12 +187,12 @@ def _macs(target: Target, vm: str, pair: int, state: HostState) -> dict[str, str
     return {pf.name: mac for pf, mac in found if isinstance(pf, PF) and pf.name}
 
 
-def _monitor(arguments: argparse.Namespace, pair: int, place: LabPlace | None) -> Monitor | None:
+def _monitor(arguments: argparse.Namespace, subject: Subject) -> Monitor | None:
     """What the guest's bond watches by: in a lab the guest says it, else the rack file may."""
-    if place is not None:
-        return of_guest(place.lab, arguments.vm)
+    if subject.place is not None:
+        return of_guest(subject.place.lab, subject.vm)
     rack = rackfile.load(Path(arguments.rack))
-    return of_rack(rack.vms[arguments.vm].pairs[pair].bond)
+    return of_rack(rack.vms[subject.vm].pairs[subject.pair].bond)
 
 
 def _check_as_before(target: Target, before: HostState, after: HostState) -> None:
@@ -182,18 +205,22 @@ def _check_as_before(target: Target, before: HostState, after: HostState) -> Non
         )
 
 
-def _give_back(
-    taken: Sequence[tuple[Way, Away]],
-    target: Target,
-    place: LabPlace | None,
-    ssh_config: str | None,
-) -> None:
-    """Whatever is away when the trial is broken off; what is back already costs nothing."""
+@contextmanager
+def _given_back(arguments: argparse.Namespace, chosen: Sequence[Subject]) -> Iterator[None]:
+    """Whatever is away when a trial is broken off is given back."""
+    try:
+        yield
+    except BaseException:
+        for subject in chosen:
+            _give_back(arguments, subject)
+        raise
 
+
+def _give_back(arguments: argparse.Namespace, subject: Subject) -> None:
     def work(host: Reach, _: Target) -> None:
-        for way, away in taken:
-            away.give_back(reach_of(way, host, place))
+        for way, away in subject.taken:
+            away.give_back(reach_of(way, host, subject.place))
 
-    if any(not away.ended for _, away in taken):
+    if any(not away.ended for _, away in subject.taken):
         sys.stderr.write("sriovctl: the leg is given back\n")
-        only(targets.each((target,), work, ssh_config=ssh_config))
+        only(targets.each((subject.target,), work, **_way(arguments)))

@@ -63,6 +63,12 @@ class Progress:
         self._busy.clear()
         self._rest()
 
+    def pause(self) -> None:
+        """Nothing is drawn until something is done again: another writes on the screen."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
     def tell(self, text: str) -> None:
         """A line about all hosts."""
         self._console.print(Text(harmless(text), style="bold"))
@@ -135,8 +141,16 @@ class Progress:
     def finished(self, host: str, changed: bool, seconds: float) -> None:
         """The host's last line."""
         done = "as wanted now" if changed else "as wanted: nothing to do"
-        self._say(host, Text(f"{done} ({seconds:.1f} s)", style="green"), always_named=True)
-        self._last_word(host, "changed" if changed else "as wanted before")
+        said = Text(f"{done} ({seconds:.1f} s)", style="green")
+        self.ended(host, said, "changed" if changed else "as wanted before")
+
+    def ended(self, host: str, said: Text, how: str) -> None:
+        """Its last line.
+
+        :param how: as what it is counted in the totals
+        """
+        self._say(host, said, always_named=True)
+        self._last_word(host, how)
 
     def failed(self, host: str, error: BaseException) -> None:
         """Nothing but the count where hosts are few: who gets the error tells it."""
@@ -175,9 +189,8 @@ class Progress:
         self._rest()
 
     def _rest(self) -> None:
-        if self._live is not None and not self._busy:
-            self._live.stop()
-            self._live = None
+        if not self._busy:
+            self.pause()
 
     def _now(self) -> RenderableType:
         now = time.monotonic()

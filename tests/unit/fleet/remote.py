@@ -263,6 +263,37 @@ def test_a_mistake_in_the_work_comes_up_after_all_hosts_are_done(server: Server)
     assert done == ["b"]
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_ctrl_c_ends_those_at_work_and_begins_no_other(server: Server, at_once: int) -> None:
+    """Also where it comes while others wait for their turn."""
+    begun: list[str] = []
+    ended: list[str] = []
+
+    def work(reach: Reach) -> None:
+        begun.append(reach.name)
+        if len(begun) == at_once:
+            # as from the keyboard: whatever runs just then
+            gevent.spawn(os.kill, os.getpid(), signal.SIGINT)
+        try:
+            reach.run("sleep 60", timeout_s=70)
+        finally:
+            ended.append(reach.name)
+
+    names = [f"server-{number}" for number in range(4)]
+    with pytest.raises(KeyboardInterrupt):
+        run_each(
+            [server.address(name) for name in names],
+            work,
+            ssh_config=server.config,
+            patience=QUICK,
+            at_once=at_once,
+        )
+    with gevent.Timeout(QUICK.connect_s):
+        while sorted(ended) != names[:at_once]:
+            gevent.sleep(0.01)
+    assert begun == names[:at_once]
+
+
 # --- no way to a host
 
 

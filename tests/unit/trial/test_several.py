@@ -1,0 +1,160 @@
+"""Trials of several VMs: which, in which order, and what is told of them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sriovctl.cli import parser
+from sriovctl.errors import BlockedError, HostError, SriovctlError, UnreachableError, UsageError
+from sriovctl.reach import LocalReach, Reach
+from sriovctl.targets import Target
+from sriovctl.trial.several import Ended, Several
+from sriovctl.trial.subject import Subject, subjects
+from sriovctl.trial.telling import Telling, line
+from tests.unit.trial.test_result import result
+
+RACK = """\
+hosts:
+  server-[1-3]: {pfs: {em1: 7, em2: 7}, groups: [row-a]}
+  server-4: {pfs: {em1: 7, em2: 7}}
+vms:
+  web: {host: server-1, pairs: [{bond: {address: [10.8.0.12/24]}}]}
+  bridged: {host: server-1, pairs: []}
+  db: {host: server-1, pairs: [{}]}
+  mail: {host: server-3, pairs: [{}]}
+  off: {host: server-4, pairs: [{}]}
+"""
+
+
+@pytest.fixture
+def rack(tmp_path: Path) -> Path:
+    file = tmp_path / "rack.yaml"
+    file.write_text(RACK)
+    return file
+
+
+def asked(rack: Path, *words: str) -> argparse.Namespace:
+    return parser().parse_args(["trial", "failover", str(rack), *words])
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--all"], ["web", "db", "mail", "off"]),
+        (["--limit", "row-a"], ["web", "db", "mail"]),
+        (["--limit", "server-[3-4]"], ["mail", "off"]),
+        (["mail", "web", "mail"], ["mail", "web"]),
+        (["db"], ["db"]),
+    ],
+)
+def test_which(rack: Path, words: list[str], expected: list[str]) -> None:
+    found = subjects(asked(rack, *words))
+    assert [one.vm for one in found] == expected
+    assert all(one.vm in [vm.name for vm in one.target.wanted.vms] for one in found)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--all", "--limit", "server-1"],
+        ["web", "--all"],
+        ["nobody"],
+        ["bridged"],
+        ["--limit", "server-2"],
+        ["--limit", "server-9"],
+        ["--all", "--address", "10.8.0.12"],
+        ["web", "db", "--picture", "trial.svg"],
+    ],
+)
+def test_what_cannot_be_asked(rack: Path, words: list[str]) -> None:
+    with pytest.raises(UsageError):
+        subjects(asked(rack, *words))
+
+
+class Room:
+    """What stands in the way of some VMs' trials, and what was done in which order."""
+
+    def __init__(self) -> None:
+        self.refused: dict[str, SriovctlError] = {}
+        self.fails: dict[str, SriovctlError] = {}
+        self.off: set[str] = set()
+        self.done: list[tuple[str, str]] = []
+        self.told: list[str] = []
+
+    def each(
+        self, targets: Sequence[Target], work: Callable[[Reach, Target], None], *, at_once: int
+    ) -> dict[str, Any]:
+        self.done.append(("at once", str(at_once)))
+        for target in targets:
+            work(LocalReach(target.name), target)
+        return {}
+
+    def runs(self, one: Subject, _: Reach) -> bool:
+        self.done.append(("look", one.vm))
+        if one.vm in self.refused:
+            raise self.refused[one.vm]
+        return one.vm not in self.off
+
+    def trial(self, one: Subject, host: Reach) -> Any:
+        assert host.name == one.target.name
+        self.done.append(("trial", one.vm))
+        if one.vm in self.fails:
+            raise self.fails[one.vm]
+        return result()
+
+    def run(self, rack: Path) -> dict[str, Ended]:
+        def tell(one: Subject, _: Ended) -> None:
+            self.told.append(one.vm)
+
+        chosen = subjects(asked(rack, "--all"))
+        return Several(self.each, self.runs, self.trial, tell).run(chosen)
+
+
+def test_one_that_cannot_be_tried_or_fails_stops_no_other(rack: Path) -> None:
+    room = Room()
+    room.refused["web"] = BlockedError("server-1: em2 has no link")
+    room.refused["mail"] = UnreachableError("server-3: no way there")
+    room.fails["db"] = HostError("db does not answer")
+    found = room.run(rack)
+    assert list(found) == ["web", "db", "mail", "off"]
+    assert found["web"] is room.refused["web"]
+    assert found["db"] is room.fails["db"]
+    assert found["off"] is not None
+    assert [vm for what, vm in room.done if what == "trial"] == ["db", "off"]
+    assert sorted(room.told) == sorted(found)
+
+
+def test_all_are_looked_at_before_a_leg_is_taken_and_one_is_tried_at_a_time(rack: Path) -> None:
+    room = Room()
+    room.off = {"off"}
+    assert room.run(rack)["off"] is None
+    words = [what for what, _ in room.done]
+    assert words.index("trial") > max(n for n, what in enumerate(words) if what == "look")
+    assert ("at once", "1") in room.done
+    assert room.done.index(("at once", "1")) < words.index("trial")
+    assert ("trial", "off") not in room.done
+
+
+def test_a_line_a_vm_and_the_highest_exit_code(
+    rack: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = subjects(asked(rack, "--all"))
+    ended: dict[str, Ended] = dict.fromkeys(("web", "db"), result())
+    ended |= {"mail": BlockedError("server-3: em2 has no link"), "off": None}
+    with Telling(chosen, silent=False) as telling:
+        for one in chosen:
+            telling.ended(one, ended[one.vm])
+    assert telling.sum_up(ended) == 4
+    said = capsys.readouterr()
+    for vm, how in ended.items():
+        assert f"{vm:<4}  {line(how)}\n" in said.out
+    assert said.out.endswith("4 VMs on 3 hosts: 2 held, 1 failed, 1 does not run\n")
+    assert "mail: server-3: em2 has no link" in said.err
+    ended["mail"] = None
+    assert Telling(chosen, silent=True).sum_up(ended) == 0
