@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import math
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from sriovctl import legrun, planfile, reconcile, selection, targets
+from sriovctl import gates, legrun, planfile, reconcile, selection, targets
 from sriovctl.errors import HostError, SriovctlError, UnreachableError, UsageError
+from sriovctl.gates import Gate
 from sriovctl.observer import WAITING, Observer, Silent
 from sriovctl.permission import RESTARTS, Leave, check_expected
 from sriovctl.plan import Impact, Plan, Severity
@@ -31,23 +31,31 @@ INTERRUPTED = 130
 def apply(arguments: argparse.Namespace) -> int:
     """``sriovctl apply``: make hosts as wanted, from a rack file or a saved plan."""
     hosts, expected = _hosts(arguments)
+    gate = gates.gate(arguments, saved=bool(expected))
     progress = None if arguments.json else Progress(tuple(target.name for target in hosts))
     observer: Observer = progress or Silent()
+
+    def gate_of_wave(wave: Sequence[Target]) -> str | None:
+        if progress:
+            progress.pause()
+        return gate(wave)
+
     try:
         with Stop(_to_stderr) as stop:
-            results = Rollout(
+            rollout = Rollout(
                 each=partial(
                     targets.each,
                     ssh_config=arguments.ssh_config,
                     connect_s=arguments.connect_timeout,
                     host_s=arguments.host_timeout,
                 ),
-                work=_work(arguments, observer, stop, expected),
+                work=_work(arguments, observer, stop, expected, gate_of_wave),
                 pace=Pace(arguments.batch, arguments.max_failed),
                 observer=observer,
                 stop=stop,
                 tell=progress.tell if progress else _to_stderr,
-            ).run(hosts)
+            )
+            results = rollout.run(hosts)
     finally:
         if progress:
             progress.close()
@@ -57,11 +65,18 @@ def apply(arguments: argparse.Namespace) -> int:
         print_json({name: told(result) for name, result in results.items()})
     elif len(hosts) > 1:
         print_report(results)
-    return INTERRUPTED if stop.asked else code
+    if stop.asked:
+        return INTERRUPTED
+    # hosts that were left alone by a gate have no error of their own
+    return code or int(rollout.stopped)
 
 
 def _work(
-    arguments: argparse.Namespace, observer: Observer, stop: Stop, expected: Mapping[str, Plan]
+    arguments: argparse.Namespace,
+    observer: Observer,
+    stop: Stop,
+    expected: Mapping[str, Plan],
+    gate_of_wave: Gate,
 ) -> Work:
     impacts = frozenset(Impact(word) for word in arguments.allow)
     leave = Leave(
@@ -110,7 +125,7 @@ def _work(
             begin=partial(stop.begin, target.name),
         )
 
-    return Work(look, change, _gate, partial(_gate_command, arguments.gate))
+    return Work(look, change, _gate, gate_of_wave)
 
 
 def _gate(reach: Reach, target: Target) -> None:
@@ -127,16 +142,6 @@ def _gate(reach: Reach, target: Target) -> None:
             "something on the host sets it back, or it did not last",
             f"look: sriovctl check RACK --limit {target.name}",
         )
-
-
-def _gate_command(line: str | None, wave: Sequence[Target]) -> str | None:
-    """Run the operator's own gate with the names of a wave's hosts as ``$1``, ``$2``, …"""
-    if line is None:
-        return None
-    # our own output comes before the gate's
-    sys.stdout.flush()
-    done = subprocess.run(["sh", "-c", line, "sh", *(t.name for t in wave)], check=False)
-    return None if done.returncode == 0 else f"the gate said {done.returncode}: {line}"
 
 
 def _hosts(arguments: argparse.Namespace) -> tuple[tuple[Target, ...], dict[str, Plan]]:

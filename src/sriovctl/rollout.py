@@ -113,6 +113,8 @@ class Rollout:
     """Given a line for each wave, and why the run ends early."""
     results: dict[str, Result] = field(default_factory=dict)
     """By host's name, as they come."""
+    stopped: bool = False
+    """Too many failed, or a gate said no."""
 
     def run(self, targets: Sequence[Target]) -> dict[str, Result]:
         """Change hosts in waves. A single one is changed without looking at it first.
@@ -147,8 +149,9 @@ class Rollout:
                 what = "the canary" if number == 1 else _count(wave)
                 self.tell(f"wave {number} of {len(planned)}, {what}: {names}")
             try:
-                why = self._wave(wave, gated=len(planned) > 1)
+                gate_said = why = self._wave(wave, gated=len(planned) > 1)
             except KeyboardInterrupt:
+                self.stop.asked = True
                 self._leave(wave)
                 return INTERRUPTED
             if self.stop.asked:
@@ -158,7 +161,8 @@ class Rollout:
                 most = self.pace.most_failed
                 why = f"{failed} of {_count(hosts)} failed, more than --max-failed {most}"
             if why is not None:
-                if number < len(planned):
+                self.stopped = True
+                if gate_said or number < len(planned):
                     self.tell(f"stopped after wave {number} of {len(planned)}: {why}")
                 return why
         return ""
@@ -169,13 +173,20 @@ class Rollout:
             if given_up is not None:
                 self.results[name] = given_up
                 self.stop.end(name)
-        done = [target for target in wave if isinstance(self.results[target.name], Outcome)]
-        if not gated or not done or self.stop.asked:
+        done = self._changed(wave)
+        if not done or self.stop.asked:
             return None
-        for name, gone in self.each(done, self.work.gate).items():
-            if gone is not None:
-                self.results[name] = gone
-        return self.work.gate_of_wave(done)
+        if gated:
+            for name, gone in self.each(done, self.work.gate).items():
+                if gone is not None:
+                    self.results[name] = gone
+            done = self._changed(wave)
+        return self.work.gate_of_wave(done) if done else None
+
+    def _changed(self, wave: Sequence[Target]) -> list[Target]:
+        results = {target.name: self.results[target.name] for target in wave}
+        changed = {n for n, r in results.items() if isinstance(r, Outcome) and r.changed}
+        return [target for target in wave if target.name in changed]
 
     def _change(self, reach: Reach, target: Target) -> None:
         try:

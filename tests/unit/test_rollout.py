@@ -51,6 +51,8 @@ class Room:
         return Outcome(target.name, plan) if target.name in self.as_wanted else None
 
     def change(self, _: Reach, target: Target) -> Outcome:
+        if target.name in self.as_wanted:
+            return Outcome(target.name, Plan(host=target.name))
         self.stop.begin(target.name)
         self.begun[-1].append(target.name)
         self.on_change(target.name)
@@ -65,11 +67,16 @@ class Room:
             raise HostError(f"{target.name}: not any more")
 
     def run(self, most_failed: str = "0", batch: str = "25%") -> dict[str, Result]:
+        return self.rollout(NAMES, most_failed, batch)[1]
+
+    def rollout(
+        self, names: Sequence[str], most_failed: str = "0", batch: str = "25%"
+    ) -> tuple[Rollout, dict[str, Result]]:
         work = Work(self.look, self.change, self.check, lambda wave: self.gate(wave))
         pace = Pace(Share.parse(batch), Share.parse(most_failed))
         self.begun = []
         rollout = Rollout(self.each, work, pace, Silent(), self.stop, self.said.append)
-        return rollout.run([Target(name) for name in NAMES])
+        return rollout, rollout.run([Target(name) for name in names])
 
     @property
     def waves(self) -> list[list[str]]:
@@ -155,6 +162,36 @@ def test_the_operators_gate_ends_it(room: Room) -> None:
     assert asked == [list(NAMES[:1]), list(NAMES[1:6])]
     assert found[Outcome] == list(NAMES[:6])
     assert found[UntouchedError] == list(NAMES[6:])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_gate_that_says_no_after_the_last_wave_is_told(room: Room, count: int) -> None:
+    asked: list[str] = []
+
+    def gate(wave: Sequence[Target]) -> str | None:
+        asked.extend(target.name for target in wave)
+        return "the gate said 1" if len(asked) == count else None
+
+    room.gate = gate
+    rollout, results = room.rollout(NAMES[:count])
+    assert asked == list(NAMES[:count])
+    assert list(ends(results)) == [Outcome]
+    assert rollout.stopped
+    assert "the gate said 1" in room.said[-1]
+    # nothing was changed, so there is nothing for a gate to look at
+    assert not room.rollout(NAMES[:count])[0].stopped
+
+
+def test_ctrl_c_at_a_gate_ends_it(room: Room) -> None:
+    def gate(_: Sequence[Target]) -> str | None:
+        signal.raise_signal(signal.SIGINT)
+        return None
+
+    room.gate = gate
+    with room.stop:
+        found = ends(room.run())
+    assert room.stop.asked
+    assert found == {Outcome: [NAMES[0]], UntouchedError: list(NAMES[1:])}
 
 
 def test_ctrl_c_lets_those_at_work_come_to_their_end(room: Room) -> None:

@@ -59,7 +59,8 @@ def _apply(commands: Commands[argparse.ArgumentParser]) -> None:
         "--gate",
         metavar="COMMAND",
         help="run by sh after each wave, with the names of its hosts as $1, $2, …; the next wave "
-        "comes only if it ends with 0",
+        "comes only if it ends with 0. trial, with options of trial failover ('trial --budget "
+        "500'): the failover trial of every VM that runs on the wave's hosts",
     )
     apply.add_argument(
         "--host-timeout",
