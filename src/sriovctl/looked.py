@@ -15,18 +15,18 @@ from sriovctl.view.room.host import Look
 T = TypeVar("T")
 
 
-def each(arguments: argparse.Namespace, keep: Callable[[Look], T]) -> list[T]:
+def each(arguments: argparse.Namespace, keep: Callable[[Look, Reach | None], T]) -> list[T]:
     """What is kept of each host, in the rack file's order.
 
     :param arguments: with the options of :func:`sriovctl.commandline.options.fleet_options`
     :param keep: called with each look as soon as it is there, which is then let go: a thousand
-        hosts have many facts
+        hosts have many facts; and with the way to the host, where it answered
     :raises RackError: the rack file says what cannot be
     """
     hosts = targets.of_rack(arguments.rack, arguments.limit, arguments.inventory)
     results = targets.each(
         hosts,
-        lambda reach, target: keep(_look(reach, target)),
+        lambda reach, target: keep(_look(reach, target), reach),
         ssh_config=arguments.ssh_config,
         connect_s=arguments.connect_timeout,
         need_root=False,
@@ -35,7 +35,7 @@ def each(arguments: argparse.Namespace, keep: Callable[[Look], T]) -> list[T]:
     for target in hosts:
         result = results[target.name]
         if isinstance(result, SriovctlError):
-            result = keep(Look(target.wanted, error=result))
+            result = keep(Look(target.wanted, error=result), None)
         kept.append(result)
     return kept
 

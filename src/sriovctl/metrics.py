@@ -14,8 +14,10 @@ from prometheus_client import CollectorRegistry, generate_latest, start_http_ser
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from sriovctl import looked, wholefile
+from sriovctl import counted, looked, wholefile
+from sriovctl.counted import Counted
 from sriovctl.errors import SriovctlError, UsageError
+from sriovctl.reach import Reach
 from sriovctl.trial import store
 from sriovctl.view.harmless import harmless_lines
 from sriovctl.view.metrics import Sample, Told, samples
@@ -68,10 +70,11 @@ def _look(arguments: argparse.Namespace) -> Told:
     return Told(hosts[0].rack, numbers, datetime.now(UTC))
 
 
-def _kept(look: Look) -> _Host:
+def _kept(look: Look, reach: Reach | None) -> _Host:
     rack = look.want.rack
+    known = Counted() if reach is None else counted.ask(reach)
     trials = {vm.name: store.last("failover", rack, vm.name) for vm in look.want.vms}
-    return _Host(rack, look.want.name, samples(look, trials))
+    return _Host(rack, look.want.name, samples(look, trials, known))
 
 
 def _serve(arguments: argparse.Namespace, latest: _Latest, registry: CollectorRegistry) -> None:

@@ -41,7 +41,7 @@ def report(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"no folder {Path(arguments.output).parent}", "nothing was looked at", "name another"
         )
-    drawn = looked.each(arguments, draw)
+    drawn = looked.each(arguments, lambda look, _: draw(look))
     whole = room(drawn[0].rack, tuple(one.server for one in drawn))
     if arguments.svg:
         text = svg.room_svg(whole)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from sriovctl.counted import vf_counters
 from sriovctl.shell import command
 from sriovctl.trial.ways import LabPlace, Leg
 
@@ -66,9 +67,8 @@ def parse(text: str, legs: Sequence[Leg]) -> Counters:
 def _vf_packets(text: str, index: int) -> int | None:
     try:
         (device,) = json.loads(text)
-        vf = next(vf for vf in device["vfinfo_list"] if vf["vf"] == index)
-        return int(vf["stats"]["rx"]["packets"])
-    except (ValueError, KeyError, TypeError, StopIteration):
+        return vf_counters(device)[index]["receive_packets"]
+    except (ValueError, KeyError, TypeError):
         return None  # an iproute2 without JSON, or a driver that does not count
 
 

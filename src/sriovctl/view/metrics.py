@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, get_args
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from sriovctl.counted import COUNTERS, ENDS, UNFINISHED, Counted
 from sriovctl.host import PF, HostState
 from sriovctl.identity import identify
 from sriovctl.plan import Link, Severity
@@ -24,6 +25,7 @@ from sriovctl.wanted import PFWant
 
 Document = dict[str, Any]
 
+VF = ("pf", "vf", "vm")
 _FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "up": ("1 if the host could be looked at.", ()),
     "standing": ("1 at how the host stands against the rack file.", ("standing",)),
@@ -34,8 +36,14 @@ _FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "vfs_held": ("VFs in use, by who holds them.", ("pf", "pool", "holder")),
     "vfs_free": ("VFs that nobody holds.", ("pf", "pool")),
     "link_up": ("1 if the port is up and has a carrier.", ("pf", "switch")),
-    "link_speed_bits_per_second": ("Speed of the port's link.", ("pf", "switch")),
+    "link_speed_bytes_per_second": ("Speed of the port's link.", ("pf", "switch")),
     "leg_in_bond": ("1 for a port that a bond or bridge of the host holds.", ("pf", "master")),
+    **{
+        f"vf_{name}_total": (f"What the VF has counted, as its port tells it: {name}.", VF)
+        for name in COUNTERS.values()
+    },
+    "apply_timestamp_seconds": ("When the host was last changed, or that was tried.", ()),
+    "apply_end": ("1 at how that ended, 0 at the others.", ("end",)),
     "vm_running": ("1 if the VM runs.", ("vm",)),
     "trial_timestamp_seconds": ("When the VM's last failover trial was.", ("vm",)),
     "trial_held": ("1 if every outage of it was over and within the budget.", ("vm",)),
@@ -55,10 +63,13 @@ class Sample:
     value: float
 
 
-def samples(look: Look, trials: Mapping[str, Document | None]) -> tuple[Sample, ...]:
+def samples(
+    look: Look, trials: Mapping[str, Document | None], counted: Counted
+) -> tuple[Sample, ...]:
     """All numbers of one host.
 
     :param trials: the last failover trial of each of its VMs
+    :param counted: what else the host says
     """
     stands = standing(look)
     found = [Sample("up", (), look.have is not None)]
@@ -70,7 +81,12 @@ def samples(look: Look, trials: Mapping[str, Document | None]) -> tuple[Sample, 
         found += [Sample("findings", (one.value,), told[one]) for one in Severity]
     found += _ports(look)
     if look.have is not None:
+        found += _counters(look.have, counted)
         found += [Sample("vm_running", (vm.name,), vm.running) for vm in look.have.vms]
+    if counted.applied is not None:
+        end = counted.applied.end
+        found.append(Sample("apply_timestamp_seconds", (), counted.applied.moment))
+        found += [Sample("apply_end", (one,), one == end) for one in (*ENDS, UNFINISHED)]
     for vm, document in trials.items():
         found += _trial(vm, document)
     return tuple(found)
@@ -97,9 +113,20 @@ def _port(want: PFWant, pf: PF, have: HostState, labels: tuple[str, str]) -> Ite
     cable = (labels[0], want.switch or "")
     yield Sample("link_up", cable, pf.up and bool(pf.carrier))
     if pf.speed is not None and pf.speed > 0:
-        yield Sample("link_speed_bits_per_second", cable, pf.speed * 1e6)
+        yield Sample("link_speed_bytes_per_second", cable, pf.speed * 1e6 / 8)
     if pf.master is not None:
         yield Sample("leg_in_bond", (labels[0], pf.master), 1)
+
+
+def _counters(have: HostState, counted: Counted) -> Iterator[Sample]:
+    holders = have.holders()
+    for pf in have.pfs:
+        vfs = counted.vfs.get(pf.name or "", {})
+        for vf in pf.vfs:
+            holder = holders.get(vf.pci)
+            vm = holder.name if holder is not None and holder.kind == "vm" else ""
+            for name, value in vfs.get(vf.index, {}).items():
+                yield Sample(f"vf_{name}_total", (pf.name or "", str(vf.index), vm), value)
 
 
 def _trial(vm: str, document: Document | None) -> Iterable[Sample]:
@@ -133,7 +160,9 @@ class Told:
     def collect(self) -> Iterator[Metric]:
         """Every number, by family."""
         families = {
-            name: GaugeMetricFamily(f"sriovctl_{name}", said, labels=(*HOST, *labels))
+            name: (CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily)(
+                f"sriovctl_{name}", said, labels=(*HOST, *labels)
+            )
             for name, (said, labels) in _FAMILIES.items()
         }
         # a series that is there twice makes Prometheus refuse all of them

@@ -32,6 +32,7 @@ from sriovctl.shell import command
 from sriovctl.stagerun import Timeouts
 from sriovctl.transaction import ConfirmAnswer, Ended, Event, StepDone
 from sriovctl.wanted import HostWant
+from tests.unit.fleet.ports import free_ports
 from tests.unit.shells import Gate
 from tests.unit.test_reconcile import Recorder, World
 
@@ -84,13 +85,6 @@ def keygen(path: Path) -> Path:
     return path
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(autouse=True)
 def root(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests logs in as root, as far as the need of sudo goes."""
@@ -106,7 +100,7 @@ def serve(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
     host_key, key = keygen(folder / "host_key"), keygen(folder / "key")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd asks for it when it is root
-    port = free_port()
+    (port,) = free_ports(1)
     settings = " ".join(f'"{name}={value}"' for name, value in environment.items())
     (folder / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {host_key}\nPidFile none\n"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sriovctl.fleet  # noqa: F401 (first of all: it makes sockets gevent's)
 
 # isort: on
-import contextlib
 import getpass
 import os
 import socket
@@ -34,6 +33,7 @@ from sriovctl.targets import Target
 from sriovctl.transaction import Event, StepDone
 from sriovctl.wanted import HostWant
 from sriovctl.waves import Share
+from tests.unit.fleet.ports import free_ports
 from tests.unit.fleet.remote import SSHD, Server, keygen
 from tests.unit.test_reconcile import Recorder, World
 
@@ -41,15 +41,6 @@ COUNT = 20
 CONNECT_S = 3.0
 HOST_S = 30.0
 NAMES = [f"server-{number:02}" for number in range(COUNT)]
-
-
-def free_ports(count: int) -> list[int]:
-    """So many different ones."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 class Room:
