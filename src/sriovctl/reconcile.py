@@ -31,6 +31,9 @@ nine."""
 CUTTING_LINKS = frozenset({"nics", "bonds"})
 """Links whose steps can cut off a connection that goes over the port that they change."""
 
+CHANGES_NO_SETTING = frozenset({"nics", "pools", "guests"})
+"""Links after whose stage the next look may be the probe's shorter one."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -59,9 +62,20 @@ def look(reach: Reach, *, timeout_s: float = Timeouts.probe_s) -> HostState:
     :raises UnreachableError: no way to the host
     :raises ProbeError: its answer cannot be read
     """
-    output = reach.run(probe.script(), timeout_s=timeout_s)
+    return ask(reach, None, timeout_s).state
+
+
+def ask(reach: Reach, before: probe.Answer | None, timeout_s: float) -> probe.Answer:
+    """A probe, for who will look again.
+
+    :param before: an earlier one: asked is only what steps on VFs, pools and VMs can change
+    :raises UnreachableError: no way to the host
+    :raises ProbeError: its answer cannot be read, or it was started anew since the earlier one
+    """
+    arguments = (probe.AGAIN,) if before else ()
+    output = reach.run(probe.script(), arguments, timeout_s=timeout_s)
     try:
-        return probe.parse(output.stdout)
+        return before.again(output.stdout) if before else probe.read(output.stdout)
     except ProbeError as error:
         error.found = f"{reach.name}: {error.found}"
         if output.stderr.strip():
@@ -190,10 +204,14 @@ def apply(
     done: list[Stage] = []
     first: Plan | None = None
     have: HostState | None = None
+    answer: probe.Answer | None = None
     try:
         while True:
-            have = _look_or_rouse(reach, want, leave, observer, timeouts)
-            have = look_inside(reach, want, have, timeouts=timeouts, wait=bool(done))
+            if answer is None:
+                answer = _look_or_rouse(reach, want, leave, observer, timeouts)
+            else:
+                answer = ask(reach, answer, timeouts.probe_s)
+            have = look_inside(reach, want, answer.state, timeouts=timeouts, wait=bool(done))
             if ask_bmc:
                 firmware = look_at_firmware(want, have, firmware.state)
             plan = plan_of(want, have, firmware, planner)
@@ -218,6 +236,8 @@ def apply(
                 observer.stage_started(reach.name, stage)
                 _run_other(reach, want, have, firmware.state, stage, leave, observer, timeouts)
             done.append(stage)
+            if not CHANGES_NO_SETTING.issuperset(stage.links):
+                answer = None
     except BaseException as error:
         if isinstance(error, SriovctlError) and have is not None:
             _tell_of_vms(error, have)
@@ -241,13 +261,13 @@ def _tell_of_vms(error: SriovctlError, have: HostState) -> None:
 
 def _look_or_rouse(
     reach: Reach, want: HostWant, leave: Leave, observer: Observer, timeouts: Timeouts
-) -> HostState:
+) -> probe.Answer:
     """A probe; of a host that does not answer, after its BMC has switched it on.
 
     A run that was broken off in the middle of a power cycle leaves a host that is off.
     """
     try:
-        return look(reach, timeout_s=timeouts.probe_s)
+        return ask(reach, None, timeouts.probe_s)
     except UnreachableError as error:
         if want.bmc is None:
             raise
@@ -270,7 +290,7 @@ def _look_or_rouse(
                 error.mend = "switch it on, if nobody has a hand in it; then run this again"
             raise
     restartrun.await_boot(reach, "", observer=observer, timeouts=timeouts)
-    return look(reach, timeout_s=timeouts.probe_s)
+    return ask(reach, None, timeouts.probe_s)
 
 
 def _run_other(

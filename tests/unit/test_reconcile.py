@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 
-from sriovctl import chain, permission, reconcile, restartrun
+from sriovctl import chain, permission, probe, reconcile, restartrun
 from sriovctl.bmc import host as bmc_host
 from sriovctl.errors import (
     BlockedError,
@@ -26,6 +26,7 @@ from sriovctl.firmware import FirmwareState
 from sriovctl.host import VM, HostState
 from sriovctl.observer import Silent
 from sriovctl.plan import Finding, Impact, Plan, Severity, Stage, Step
+from sriovctl.probe.sections import Sections
 from sriovctl.reach import LocalReach, Output, OverdueError, Reach
 from sriovctl.stagerun import Timeouts
 from sriovctl.transaction import (
@@ -371,7 +372,7 @@ def test_neither_host_nor_bmc_answers_both_are_told(
     def power(*_: object) -> str:
         raise UnreachableError("h: BMC 10.8.0.2: does not answer")
 
-    monkeypatch.setattr(reconcile, "look", gone)
+    monkeypatch.setattr(reconcile, "ask", gone)
     monkeypatch.setattr(bmc_host, "power", power)
     bmc = BMCWant(address="10.8.0.2", user="root", password="env:P")
     want = WANT.model_copy(update={"bmc": bmc})
@@ -480,7 +481,7 @@ def test_vms_that_a_restart_left_off_are_named_with_what_stops_it(
     vm = VM(name="VM-1", uuid="u1", persistent=True, running=False, autostart=False)
     files = {chain.restart.NOTE: "u1\n"} if noted else {}
     have = bare_host().model_copy(update={"vms": (vm,), "files": files})
-    monkeypatch.setattr(reconcile, "look", lambda *_, **__: have)
+    monkeypatch.setattr(reconcile, "ask", lambda *_: probe.Answer(have, Sections([])))
     world.findings = (finding(Severity.ERROR),)
     with pytest.raises(DiffersError) as caught:
         apply(Counting(), world)
@@ -744,3 +745,37 @@ def test_every_difference_to_a_saved_plan_is_named() -> None:
         permission.check_expected(now, then)
     assert "no longer found: em1: a manager sets VFs" in str(refused.value)
     assert "found: em1: not root" in str(refused.value)
+
+
+def test_after_vfs_the_host_is_asked_for_less_and_after_its_settings_for_all(world: World) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    class Listening(Counting):
+        def run(
+            self,
+            script: str,
+            arguments: Sequence[str] = (),
+            *,
+            timeout_s: float,
+            on_line: Callable[[str], None] | None = None,
+        ) -> Output:
+            if script == probe.script():
+                asked.append(tuple(arguments))
+            return super().run(script, arguments, timeout_s=timeout_s, on_line=on_line)
+
+    for link, second in (("nics", (probe.AGAIN,)), ("kernel", ())):
+        asked.clear()
+        for number, path in enumerate(world.files):
+            path.write_text("old\n")
+            world.change(number, link=link)
+        apply(Listening(), world)
+        assert asked == [(), second]
+
+
+def test_a_short_answer_from_another_start_of_the_host_is_none() -> None:
+    script = probe.script()
+    whole = probe.read(Counting().run(script, timeout_s=20).stdout)
+    boot_id = whole.state.kernel.boot_id
+    short = Counting().run(script, (probe.AGAIN,), timeout_s=20).stdout
+    with pytest.raises(ProbeError, match="started anew"):
+        whole.again(short.replace(f"boot_id={boot_id}", "boot_id=another"))

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from sriovctl import cli, reconcile, targets
+from sriovctl import cli, probe, reconcile, targets
 from sriovctl.errors import SriovctlError, UnreachableError
 from sriovctl.host import VM, HostState, Pool, VMNic
+from sriovctl.probe.sections import Sections
 from sriovctl.reach import LocalReach
 from sriovctl.targets import Target
 from tests.unit.chain.hostmodel import HostModel
@@ -46,7 +47,8 @@ def rack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
                 state = hosts[target.name]
                 if isinstance(state, SriovctlError):
                     return state
-                monkeypatch.setattr(reconcile, "look", lambda *_, **__: state)
+                answer = probe.Answer(state, Sections([]))
+                monkeypatch.setattr(reconcile, "ask", lambda *_: answer)
                 try:
                     return work(LocalReach(target.name), target)
                 except SriovctlError as error:

@@ -7,6 +7,7 @@ The script runs anywhere a shell and grep do; what it prints is read here and no
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import resources
 
 from sriovctl.host import HostState
@@ -17,10 +18,28 @@ from sriovctl.probe.machine import read_kernel, read_system, read_vfio_users
 from sriovctl.probe.network import read_network
 from sriovctl.probe.sections import Sections, files_of
 
+AGAIN = "again"
+"""The script's argument for a shorter answer, where no more than VFs, pools and VMs has changed."""
+
 
 def script() -> str:
     """The probe, one POSIX sh script that reads and never writes."""
     return resources.files(__name__).joinpath("probe.sh").read_text("utf-8")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A host's answer."""
+
+    state: HostState
+    sections: Sections
+
+    def again(self, text: str) -> Answer:
+        """The state by a later answer of the script with the argument :data:`AGAIN`.
+
+        :raises ProbeError: as :func:`parse`; or the host was started anew since then
+        """
+        return _answer(_sections(text).filled_from(self.sections))
 
 
 def parse(text: str) -> HostState:
@@ -30,12 +49,27 @@ def parse(text: str) -> HostState:
     :raises ProbeError: where the answer is no probe's, was cut short, or a running VM's libvirt
         status file cannot be read, so that nobody can say which VFs it holds
     """
+    return read(text).state
+
+
+def read(text: str) -> Answer:
+    """As :func:`parse`, for who will look again.
+
+    :raises ProbeError: as :func:`parse`
+    """
+    return _answer(_sections(text))
+
+
+def _sections(text: str) -> Sections:
     # bytes that are no UTF-8 can be shown so, and neither XML nor JSON takes them as they are
-    sections = Sections(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    return Sections.cut(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+
+
+def _answer(sections: Sections) -> Answer:
     devices = read_sysfs(sections)
     pfs, ports = read_cards(sections, devices)
     libvirt = read_libvirt(sections, devices)
-    return HostState(
+    state = HostState(
         system=read_system(sections, pfs),
         kernel=read_kernel(sections),
         pfs=pfs,
@@ -51,3 +85,4 @@ def parse(text: str) -> HostState:
         files=files_of(sections),
         unread=libvirt.unread,
     )
+    return Answer(state, sections)

@@ -4,6 +4,9 @@
 # number of VFs and VMs: what the shell can do by itself (globs, read, printf) it does.
 # A section starts with a line "<mark> <name>". The mark is drawn anew for each run, after every
 # file shown here was written, so no file, name or alias can imitate a section.
+#
+# With the argument "again" it leaves out what no step on VFs, pools and VMs changes: who asks has it
+# from before (Sections.filled_from in probe/sections.py).
 
 LC_ALL=C
 export LC_ALL
@@ -35,74 +38,120 @@ fact() {
   fi
 }
 
-section system
-fact hostname /proc/sys/kernel/hostname
-fact release /proc/sys/kernel/osrelease
-fact boot_id /proc/sys/kernel/random/boot_id
-fact cmdline /proc/cmdline
-fact kernel_cmdline_file /etc/kernel/cmdline
-fact redhat /etc/redhat-release
+again=0
+if [ "${1:-}" = again ]; then again=1; fi
 root=0
 # "id -u" would be a process more, and calls root who is root in an unprivileged container only
 if [ -w /proc/sys/kernel/hostname ]; then root=1; fi
-echo "root=$root"
-if [ -d /run/systemd/system ]; then echo 'init=systemd'; else echo 'init=other'; fi
-if [ -e /dev/kvm ]; then echo 'kvm=1'; fi
-if [ -d /sys/firmware/efi ]; then echo 'efi=1'; fi
-if [ -e /etc/kernel/proxmox-boot-uuids ]; then echo 'proxmox_boot=1'; fi
-for table in DMAR IVRS; do
-  if [ -e "/sys/firmware/acpi/tables/$table" ]; then echo "iommu_table=$table"; fi
-done
-# those built into the kernel are not in /proc/modules
-for module in vfio_pci vfio_iommu_type1; do
-  if [ -d "/sys/module/$module" ]; then echo "module=$module"; fi
-done
 run=/run/libvirt
 [ -d "$run" ] || run=/var/run/libvirt
-for socket in libvirt-sock virtqemud-sock; do
-  if [ -S "$run/$socket" ]; then echo "libvirt=$socket"; fi
-done
-for tool in ip virsh udevadm systemctl modprobe rmmod lspci ethtool grubby update-grub \
-  grub-mkconfig grub2-mkconfig bootctl kernel-install proxmox-boot-tool netplan nmcli \
-  networkctl setsid flock dmesg busybox; do
-  if command -v "$tool" >/dev/null; then echo "tool=$tool"; fi
-done
 
-section cpu
-# the first processor's lines; reading them here is six times as fast as a process for it
-while read -r line; do
-  case $line in
-  vendor_id* | flags*) printf '%s\n' "$line" ;;
-  '') break ;;
-  esac
-done </proc/cpuinfo
+without_password() {
+  indent=${line%%[![:space:]]*}
+  word=${line#"$indent"}
+  case $word in password*[[:space:]]*) line=$indent${word%%[[:space:]]*} ;; esac
+}
 
-# lines of interest from many small files: the boot loader's, the bonds', and those in which
-# others set SR-IOV; the parser picks by file
-section etc
-grep -asH -e '^PRETTY_NAME=' \
-  -e '^vfio' -e '^kvm' -e '^igb' -e '^ixgbe' -e '^i40e' -e '^ice ' -e '^iavf' -e '^mlx' \
-  -e '^bnxt' -e '^bonding' -e '^pci[-_]stub' \
-  -e '^Slave Interface: ' -e '^Permanent HW addr: ' \
-  -e '^GRUB_CMDLINE_LINUX' -e '^kernelopts=' \
-  -e '^[[:space:]]*menuentry[[:space:]]' -e '^[[:space:]]*title[[:space:]]' \
-  -e '^[[:space:]]*linux' -e '^[[:space:]]*kernel[[:space:]]' -e '^options[[:space:]]' \
-  -e '[sS][rR]-*[iI][oO][vV]' -e 'max_vfs' -e 'virtual-function-count' \
-  -e '^ *[^ #:]*: *$' -e '^interface-name=' -e '^mac-address=' -e '^OriginalName=' \
-  -e '^Driver=' -e '^Path=' \
-  -e '^ *macaddress:' -e '^ *driver:' -e '^ *name:' -e '^PermanentMACAddress=' -e '^MACAddress=' -e '^Name=' -e '^DEVICE=' -e '^HWADDR=' \
-  -e '^ *[^ #:]*: *{' -e '^[[:space:]]*iface[[:space:]]' \
-  -e '^[^[:space:]]*[[:space:]]00000000[[:space:]]' -e '^00000000000000000000000000000000 00 ' \
-  /etc/os-release /proc/modules /proc/net/bonding/* /proc/net/route /proc/net/ipv6_route \
-  /etc/default/grub /etc/default/grub.d/*.cfg \
-  /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/efi/EFI/*/grub.cfg /boot/grub2/grubenv \
-  /boot/grub/grub.conf /boot/efi/EFI/*/grub.conf \
-  /boot/loader/entries/*.conf /boot/efi/loader/entries/*.conf /efi/loader/entries/*.conf \
-  /etc/netplan/* /etc/systemd/network/* /run/systemd/network/* \
-  /etc/NetworkManager/system-connections/* /run/NetworkManager/system-connections/* \
-  /etc/sysconfig/network-scripts/ifcfg-* /etc/network/interfaces /etc/network/interfaces.d/* \
-  /etc/rc.local /etc/rc.d/rc.local /etc/udev/rules.d/* /etc/modprobe.d/* \
-  /etc/systemd/system/*.service
+# what no step on VFs, pools and VMs changes
+lasting() {
+  section system
+  fact hostname /proc/sys/kernel/hostname
+  fact release /proc/sys/kernel/osrelease
+  fact boot_id /proc/sys/kernel/random/boot_id
+  fact cmdline /proc/cmdline
+  fact kernel_cmdline_file /etc/kernel/cmdline
+  fact redhat /etc/redhat-release
+  echo "root=$root"
+  if [ -d /run/systemd/system ]; then echo 'init=systemd'; else echo 'init=other'; fi
+  if [ -e /dev/kvm ]; then echo 'kvm=1'; fi
+  if [ -d /sys/firmware/efi ]; then echo 'efi=1'; fi
+  if [ -e /etc/kernel/proxmox-boot-uuids ]; then echo 'proxmox_boot=1'; fi
+  for table in DMAR IVRS; do
+    if [ -e "/sys/firmware/acpi/tables/$table" ]; then echo "iommu_table=$table"; fi
+  done
+  # those built into the kernel are not in /proc/modules
+  for module in vfio_pci vfio_iommu_type1; do
+    if [ -d "/sys/module/$module" ]; then echo "module=$module"; fi
+  done
+  for socket in libvirt-sock virtqemud-sock; do
+    if [ -S "$run/$socket" ]; then echo "libvirt=$socket"; fi
+  done
+  for tool in ip virsh udevadm systemctl modprobe rmmod lspci ethtool grubby update-grub \
+    grub-mkconfig grub2-mkconfig bootctl kernel-install proxmox-boot-tool netplan nmcli \
+    networkctl setsid flock dmesg busybox; do
+    if command -v "$tool" >/dev/null; then echo "tool=$tool"; fi
+  done
+
+  section cpu
+  # the first processor's lines; reading them here is six times as fast as a process for it
+  while read -r line; do
+    case $line in
+    vendor_id* | flags*) printf '%s\n' "$line" ;;
+    '') break ;;
+    esac
+  done </proc/cpuinfo
+
+  # lines of interest from many small files: the boot loader's, the bonds', and those in which
+  # others set SR-IOV; the parser picks by file
+  section etc
+  grep -asH -e '^PRETTY_NAME=' \
+    -e '^vfio' -e '^kvm' -e '^igb' -e '^ixgbe' -e '^i40e' -e '^ice ' -e '^iavf' -e '^mlx' \
+    -e '^bnxt' -e '^bonding' -e '^pci[-_]stub' \
+    -e '^Slave Interface: ' -e '^Permanent HW addr: ' \
+    -e '^GRUB_CMDLINE_LINUX' -e '^kernelopts=' \
+    -e '^[[:space:]]*menuentry[[:space:]]' -e '^[[:space:]]*title[[:space:]]' \
+    -e '^[[:space:]]*linux' -e '^[[:space:]]*kernel[[:space:]]' -e '^options[[:space:]]' \
+    -e '[sS][rR]-*[iI][oO][vV]' -e 'max_vfs' -e 'virtual-function-count' \
+    -e '^ *[^ #:]*: *$' -e '^interface-name=' -e '^mac-address=' -e '^OriginalName=' \
+    -e '^Driver=' -e '^Path=' \
+    -e '^ *macaddress:' -e '^ *driver:' -e '^ *name:' -e '^PermanentMACAddress=' -e '^MACAddress=' -e '^Name=' -e '^DEVICE=' -e '^HWADDR=' \
+    -e '^ *[^ #:]*: *{' -e '^[[:space:]]*iface[[:space:]]' \
+    -e '^[^[:space:]]*[[:space:]]00000000[[:space:]]' -e '^00000000000000000000000000000000 00 ' \
+    /proc/modules /proc/net/bonding/* /proc/net/route /proc/net/ipv6_route \
+    /etc/os-release /etc/default/grub /etc/default/grub.d/*.cfg \
+    /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/efi/EFI/*/grub.cfg /boot/grub2/grubenv \
+    /boot/grub/grub.conf /boot/efi/EFI/*/grub.conf \
+    /boot/loader/entries/*.conf /boot/efi/loader/entries/*.conf /efi/loader/entries/*.conf \
+    /etc/netplan/* /etc/systemd/network/* /run/systemd/network/* \
+    /etc/NetworkManager/system-connections/* /run/NetworkManager/system-connections/* \
+    /etc/sysconfig/network-scripts/ifcfg-* /etc/network/interfaces /etc/network/interfaces.d/* \
+    /etc/rc.local /etc/rc.d/rc.local /etc/udev/rules.d/* /etc/modprobe.d/* \
+    /etc/systemd/system/*.service
+
+  # What boot loaders are set by, whole and to the byte. The last heading is there to show how the
+  # file before it ends. They are small: reading them here costs a tenth of two processes. A
+  # password's hash is nobody's business.
+  section boot
+  set --
+  for file in /etc/default/grub /etc/default/grub.d/*.cfg /etc/kernel/cmdline \
+    /boot/grub/grub.conf /boot/grub/menu.lst /boot/efi/EFI/*/grub.conf /boot/grub2/grubenv \
+    /boot/loader/entries/*.conf /boot/efi/loader/entries/*.conf /efi/loader/entries/*.conf; do
+    if [ -f "$file" ] && [ -r "$file" ]; then
+      set -- "$@" "$file"
+      printf 'file %s\n' "$file"
+    fi
+  done
+  for file; do
+    printf '\n==> %s <==\n' "$file"
+    line=
+    size=0
+    while IFS= read -r line && [ "$size" -lt 262144 ]; do
+      size=$((size + ${#line} + 1))
+      case $line in *password*) without_password ;; esac
+      printf '%s\n' "$line"
+    done <"$file"
+    case $line in *password*) without_password ;; esac
+    printf %s "$line"
+  done
+  printf '\n==> /dev/null <==\n'
+}
+
+if [ $again = 1 ]; then
+  section again
+  fact boot_id /proc/sys/kernel/random/boot_id
+else
+  lasting
+fi
 
 # what there is to set the network with, running or installed, and the ports of bridges
 section network
@@ -116,38 +165,6 @@ if [ -e /etc/sysconfig/network-scripts/ifup-eth ]; then echo 'system=ifcfg'; fi
 if [ -e /etc/network/interfaces ] && command -v ifup >/dev/null; then echo 'system=ifupdown'; fi
 set -- /sys/class/net/*/bridge /sys/class/net/*/brif/*
 printf '%s\n' "$@"
-
-# What boot loaders are set by, whole and to the byte. The last heading is there to show how the
-# file before it ends. They are small: reading them here costs a tenth of two processes. A
-# password's hash is nobody's business.
-section boot
-set --
-for file in /etc/default/grub /etc/default/grub.d/*.cfg /etc/kernel/cmdline \
-  /boot/grub/grub.conf /boot/grub/menu.lst /boot/efi/EFI/*/grub.conf /boot/grub2/grubenv \
-  /boot/loader/entries/*.conf /boot/efi/loader/entries/*.conf /efi/loader/entries/*.conf; do
-  if [ -f "$file" ] && [ -r "$file" ]; then
-    set -- "$@" "$file"
-    printf 'file %s\n' "$file"
-  fi
-done
-without_password() {
-  indent=${line%%[![:space:]]*}
-  word=${line#"$indent"}
-  case $word in password*[[:space:]]*) line=$indent${word%%[[:space:]]*} ;; esac
-}
-for file; do
-  printf '\n==> %s <==\n' "$file"
-  line=
-  size=0
-  while IFS= read -r line && [ "$size" -lt 262144 ]; do
-    size=$((size + ${#line} + 1))
-    case $line in *password*) without_password ;; esac
-    printf '%s\n' "$line"
-  done <"$file"
-  case $line in *password*) without_password ;; esac
-  printf %s "$line"
-done
-printf '\n==> /dev/null <==\n'
 
 # libvirt's own files, so that no daemon is asked. "path:line" can be told apart only where no
 # path has a colon, so the others come one by one, each in a section of its own.
@@ -243,6 +260,9 @@ done
 if [ $vfio = 1 ]; then
   set -- "$@" /proc/[0-9]*/comm
 fi
+if [ $again = 1 ]; then
+  set -- "$@" /proc/modules /proc/net/bonding/* /proc/net/route /proc/net/ipv6_route
+fi
 # left out: the list of QEMU's abilities, which is most of a machine's status, and says nothing
 grep -asHv -e '^MODALIAS=' -e '^PCI_SUBSYS_ID=' -e '^OF_' -e "^ *<flag name='[^<>]*/>\$" "$@"
 
@@ -260,7 +280,7 @@ fi
 
 # PCI configuration of the port above each PF: there is where ACS is switched
 section parents
-if [ "$root" = 1 ] && cd /sys/bus/pci/devices; then
+if [ "$root$again" = 10 ] && cd /sys/bus/pci/devices; then
   set --
   seen=
   for pair in $parents; do

@@ -7,16 +7,24 @@ from collections.abc import Iterator
 
 from sriovctl.errors import ProbeError
 
+LASTING = frozenset({"system", "cpu", "boot", "parents", "config"})
+"""Sections that an answer to "again" has not; of "etc" it has what the kernel tells, in "files"."""
+KERNELS_OWN = ("/proc/modules:", "/proc/net/")
 FIRST_LINE = re.compile(r"^sriovctl-probe 1 (\S{8,})$", re.MULTILINE)
 
 
 class Sections:
-    """Lines by section name; a section that the host had no facts for has no lines.
+    """Lines by section name; a section that the host had no facts for has no lines."""
 
-    :raises ProbeError: for text that is no whole answer of the probe
-    """
+    def __init__(self, parts: list[tuple[str, list[str]]]) -> None:
+        self._parts = parts
 
-    def __init__(self, text: str) -> None:
+    @classmethod
+    def cut(cls, text: str) -> Sections:
+        """A whole answer of the probe.
+
+        :raises ProbeError: for text that is none
+        """
         first = FIRST_LINE.search(text)
         if first is None:
             said = text.strip().splitlines()[-1:] or ["nothing at all"]
@@ -28,21 +36,42 @@ class Sections:
         # "\n" only: str.splitlines() would cut at the odd separators that names may contain
         lines = text[first.end() :].split("\n")
         mark = first[1] + " "
-        self._parts: list[tuple[str, list[str]]] = []
+        parts: list[tuple[str, list[str]]] = []
         for line in lines:
             if line.startswith(mark):
-                if self._parts and self._parts[-1][1][-1:] == [""]:
-                    self._parts[-1][1].pop()
-                self._parts.append((line[len(mark) :].rstrip("\r"), []))
-            elif self._parts:
-                self._parts[-1][1].append(line)
-        if not self._parts or self._parts[-1][0] != "end":
-            last = self._parts[-1][0] if self._parts else "the first"
+                if parts and parts[-1][1][-1:] == [""]:
+                    parts[-1][1].pop()
+                parts.append((line[len(mark) :].rstrip("\r"), []))
+            elif parts:
+                parts[-1][1].append(line)
+        if not parts or parts[-1][0] != "end":
+            last = parts[-1][0] if parts else "the first"
             raise ProbeError(
                 f"the host's answer to the probe was cut short in section {last}",
                 "the connection broke, or the shell there died",
                 "try again",
             )
+        return cls(parts)
+
+    def filled_from(self, before: Sections) -> Sections:
+        """This answer to "again" with what was left out, taken from a whole answer.
+
+        :raises ProbeError: the host was started anew in between
+        """
+        if self.facts("again").get("boot_id") != before.facts("system").get("boot_id"):
+            raise ProbeError(
+                "the host was started anew since the last look",
+                "what was seen before need not hold any more",
+                "try again",
+            )
+        kernels = [line for line in self.lines("files") if line.startswith(KERNELS_OWN)]
+        lasting = [line for line in before.lines("etc") if not line.startswith(KERNELS_OWN)]
+        parts = [
+            *((name, lines) for name, lines in before._parts if name in LASTING),
+            ("etc", lasting + kernels),
+            *(part for part in self._parts if part[0] != "again"),
+        ]
+        return Sections(parts)
 
     def lines(self, name: str) -> list[str]:
         """All lines of the sections of this name."""
