@@ -146,20 +146,3 @@ def test_names_of_two_labs_do_not_meet(rack: Rack) -> None:
     assert state.find(other) is None
     assert not switches.exists(layout.namespace(other))
     assert len(set(rack.lab.ssh_ports.values())) == len(rack.lab.servers)
-
-
-def test_power_off_is_hard_and_on_boots_again(rack: Rack) -> None:
-    before = rack.must(SERVER, "cat /proc/sys/kernel/random/boot_id; touch /root/kept; sync")
-    rack.power(SERVER, "off")
-    assert rack.ping("10.8.0.2", count=1).returncode != 0
-    rack.power(SERVER, "on")
-    assert rack.must(SERVER, "cat /proc/sys/kernel/random/boot_id") != before
-    assert rack.ssh(SERVER, "test -e /root/kept").returncode == 0
-
-
-def test_grub_from_disk_takes_a_changed_kernel_line(rack: Rack) -> None:
-    rack.must(SERVER, "sed -i 's/quiet/quiet lab.seen=1/' /etc/default/grub && update-grub")
-    boot = rack.reboot(SERVER)
-    assert boot == rack.must(SERVER, "cat /proc/sys/kernel/random/boot_id")
-    assert "lab.seen=1" in rack.must(SERVER, "cat /proc/cmdline").split()
-    rack.must(SERVER, "sed -i 's/ lab.seen=1//' /etc/default/grub && update-grub")
