@@ -21,12 +21,18 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RACK = "tests/rack/"
 BROWSER = "tests/browser/"
-OWN_LABS = ("test_bare.py", "test_from_bare.py", "test_fleet.py")
+GROUPS = {
+    "outages": ("test_bonds.py", "test_inside.py", "test_legs.py", "test_mac_", "test_trial.py"),
+    "bare": ("test_bare.py", "test_fleet.py"),
+    "from bare": ("test_from_bare.py",),
+}
+"""Tests of the rack that may run beside the others, by how their files' names begin: they make
+labs of their own, or begin with what they need on whichever lab their worker has."""
 
 
 class TwoLabs(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """The largest group first: unit tests to one worker, the shared rack to the other, and labs of
-    their own to whom is done.
+    """The largest group first: unit tests to one worker, the shared rack to the other, and what is
+    left to whom is done.
 
     xdist 3.8's own groups do nothing with pytest 9.2: it writes them into a field of that name that
     is read no more.
@@ -38,7 +44,8 @@ class TwoLabs(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
             return "browser"
         if not path.startswith(RACK):
             return "unit"
-        return "bare" if path.endswith(OWN_LABS) else "rack"
+        name = path.removeprefix(RACK)
+        return next((group for group, files in GROUPS.items() if name.startswith(files)), "rack")
 
 
 @pytest.hookimpl(optionalhook=True)
