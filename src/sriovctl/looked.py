@@ -6,11 +6,15 @@ import argparse
 from collections.abc import Callable
 from typing import TypeVar
 
-from sriovctl import inside, reconcile, silence, targets
+from sriovctl import chain, reconcile, silence, targets
 from sriovctl.errors import SriovctlError
+from sriovctl.host import HostState
+from sriovctl.look import Look
+from sriovctl.plan import Finding, Plan
 from sriovctl.reach import Reach
+from sriovctl.reconcile import Planner
 from sriovctl.targets import Target
-from sriovctl.view.room.host import Look
+from sriovctl.wanted import HostWant
 
 T = TypeVar("T")
 
@@ -40,13 +44,23 @@ def each(arguments: argparse.Namespace, keep: Callable[[Look, Reach | None], T])
     return kept
 
 
+def judged(
+    reach: Reach, want: HostWant, have: HostState, planner: Planner = chain.plan
+) -> tuple[Plan, tuple[Finding, ...]]:
+    """The plan of a host, and what there is to say of its running VMs, which no plan mends.
+
+    :raises SriovctlError: its BMC or one of its VMs cannot be asked
+    """
+    have = reconcile.look_inside(reach, want, have, also=silence.vms_to_ask(have))
+    plan = reconcile.plan_of(want, have, reconcile.look_at_firmware(want, have), planner)
+    said = (*silence.findings(want, have, have.inside), *chain.inside.findings(want, have))
+    return plan, said
+
+
 def _look(reach: Reach, target: Target) -> Look:
     have = reconcile.look(reach)
     try:
-        firmware = reconcile.look_at_firmware(target.wanted, have)
-        plan = reconcile.plan_of(target.wanted, have, firmware)
-        said = inside.look(reach, silence.vms_to_ask(have)) if have.system.root else {}
+        plan, silent = judged(reach, target.wanted, have)
     except SriovctlError as error:
         return Look(target.wanted, have, error=error)
-    silent = tuple(silence.findings(target.wanted, have, said))
     return Look(target.wanted, have, plan, silent=silent)

@@ -17,11 +17,11 @@ from prometheus_client.registry import Collector
 from sriovctl import counted, looked, wholefile
 from sriovctl.counted import Counted
 from sriovctl.errors import SriovctlError, UsageError
+from sriovctl.look import Look
 from sriovctl.reach import Reach
 from sriovctl.trial import store
 from sriovctl.view.harmless import harmless_lines
 from sriovctl.view.metrics import Sample, Told, samples
-from sriovctl.view.room.host import Look
 
 READABLE = 0o644
 """For node_exporter, which is another user."""

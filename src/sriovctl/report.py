@@ -13,10 +13,11 @@ from markupsafe import Markup
 
 from sriovctl import looked, wholefile
 from sriovctl.errors import UsageError
+from sriovctl.look import Look
 from sriovctl.trial import store
 from sriovctl.view.room import detail, measured, page, svg
 from sriovctl.view.room.detail import Table
-from sriovctl.view.room.host import Look, server
+from sriovctl.view.room.host import server
 from sriovctl.view.room.model import Room, Server, Standing, room
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from sriovctl import chain, legrun, permission, planfile, reconcile, silence, targets
+from sriovctl import chain, legrun, looked, permission, planfile, reconcile, targets
 from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.host import HostState
 from sriovctl.observer import Silent
@@ -112,13 +112,7 @@ def _plans(
 
     def work(reach: Reach, target: Target) -> _Planned:
         have = reconcile.look(reach)
-        wanted = target.wanted
-        asked = silence.vms_to_ask(have)
-        have = reconcile.look_inside(reach, wanted, have, also=asked)
-        firmware = reconcile.look_at_firmware(wanted, have)
-        plan = reconcile.plan_of(wanted, have, firmware, planner(reach))
-        said = (*silence.findings(wanted, have, have.inside), *chain.inside.findings(wanted, have))
-        return _Planned(plan, said)
+        return _Planned(*looked.judged(reach, target.wanted, have, planner(reach)))
 
     results = _each(hosts, work, arguments, need_root=need_root)
     plans, code = successes(results)

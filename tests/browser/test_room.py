@@ -9,8 +9,8 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from sriovctl.host import VM, VMNic
+from sriovctl.look import Look
 from sriovctl.plan import Finding, Severity
-from sriovctl.view.room.host import Look
 from tests.browser.conftest import Browser
 from tests.unit.view.rooms import content, dead, look, looks, page_of
 

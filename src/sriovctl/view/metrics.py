@@ -17,9 +17,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from sriovctl.counted import COUNTERS, ENDS, UNFINISHED, Counted
 from sriovctl.host import PF, HostState
 from sriovctl.identity import identify
+from sriovctl.look import Look
 from sriovctl.plan import Link, Severity
 from sriovctl.view.harmless import harmless
-from sriovctl.view.room.host import Look, standing
+from sriovctl.view.room.host import standing
 from sriovctl.view.room.model import Standing
 from sriovctl.wanted import PFWant
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from sriovctl import chain
 from sriovctl.errors import SriovctlError, UnreachableError
 from sriovctl.host import HostState
+from sriovctl.look import Look
 from sriovctl.rackfile import hosts_of
 from sriovctl.view.room import detail, page
-from sriovctl.view.room.host import Look, server
+from sriovctl.view.room.host import server
 from sriovctl.view.room.model import Room, room
 from sriovctl.wanted import HostWant
 from tests.unit.probe.test_captures import state_of

@@ -18,8 +18,8 @@ from prometheus_client.samples import Sample as Read
 
 from sriovctl.counted import COUNTERS, Applied, Counted
 from sriovctl.host import VM
+from sriovctl.look import Look
 from sriovctl.view.metrics import Told, samples
-from sriovctl.view.room.host import Look
 from tests.unit.probe.test_captures import state_of
 from tests.unit.view.rooms import SEEN, dead, look
 from tests.unit.view.test_room import OUTAGE

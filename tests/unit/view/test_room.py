@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from sriovctl import chain, cli
 from sriovctl.errors import UnreachableError
 from sriovctl.host import VM, HostState
+from sriovctl.look import Look
 from sriovctl.plan import Finding, Severity
 from sriovctl.view.room.detail import detail
 from sriovctl.view.room.drawing import host
-from sriovctl.view.room.host import Look, server
+from sriovctl.view.room.host import server
 from sriovctl.view.room.measured import benches, failovers
 from sriovctl.view.room.model import Standing, usage
 from sriovctl.view.room.pen import fit

@@ -16,9 +16,9 @@ from sriovctl.lab.bench import facts
 from sriovctl.lab.bench.facts import Size
 from sriovctl.lab.bench.figures import Series, verdict
 from sriovctl.lab.bench.planning import files_of
+from sriovctl.look import Look
 from sriovctl.report import Drawn, draw
 from sriovctl.view.room import page
-from sriovctl.view.room.host import Look
 from sriovctl.view.room.model import room
 
 if TYPE_CHECKING:

@@ -11,10 +11,11 @@ from markupsafe import Markup
 from rich.text import Text
 
 from sriovctl.host import HostState
+from sriovctl.look import Look
 from sriovctl.plan import Finding, Impact, Link, Plan
 from sriovctl.view.harmless import harmless
 from sriovctl.view.host import ROOMY, machine, parts
-from sriovctl.view.room.host import Look, of_link
+from sriovctl.view.room.host import of_link
 from sriovctl.view.room.model import Server, Standing
 from sriovctl.view.text import Cell, count
 

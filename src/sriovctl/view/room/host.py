@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-from sriovctl.errors import SriovctlError
 from sriovctl.host import PF, Holder, HostState
 from sriovctl.identity import identify
+from sriovctl.look import Look
 from sriovctl.plan import Finding, Plan, Severity
 from sriovctl.view.harmless import harmless
 from sriovctl.view.host import link
@@ -16,20 +15,6 @@ from sriovctl.view.text import count
 from sriovctl.wanted import HostWant, PFWant
 
 _OF_SEVERITY = {Severity.BLOCKED: Standing.BLOCKED, Severity.ERROR: Standing.IMPOSSIBLE}
-
-
-@dataclass(frozen=True)
-class Look:
-    """What came of looking at one host."""
-
-    want: HostWant
-    have: HostState | None = None
-    """None: it could not be looked at."""
-    plan: Plan | None = None
-    """None: there is none, and ``error`` says why."""
-    error: SriovctlError | None = None
-    silent: tuple[Finding, ...] = ()
-    """What check found inside running VMs; no step mends that."""
 
 
 def server(look: Look) -> Server:
