@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
 from rich.segment import Segment, Segments
@@ -19,8 +20,21 @@ BAD = "red"
 NOTHING = "–"
 PIPED_WIDTH = 120
 """Columns where there is no terminal to ask: wide enough that no row of a usual host is folded."""
+ROOMY = 100
+"""Columns from which on the less asked-for columns are shown even where they say nothing."""
 
 Cell = str | Text
+
+
+@dataclass(frozen=True)
+class Part:
+    """A table of the chain, however it is drawn."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    right: str = ""
+    """Headings of columns with figures, blank-separated."""
 
 
 def screen(*, color: bool | None = None, width: int | None = None) -> Console:
@@ -69,6 +83,13 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Cell]], *, right: str
     for row in rows:
         grid.add_row(*(cell if isinstance(cell, Text) else Text(harmless(cell)) for cell in row))
     return grid
+
+
+def part(
+    title: str, headings: Iterable[str], rows: Iterable[Iterable[Cell]], right: str = ""
+) -> Part:
+    """A table of the chain."""
+    return Part(title, tuple(headings), tuple(tuple(row) for row in rows), right)
 
 
 def speed(mbits: int) -> str:

@@ -14,10 +14,10 @@ from sriovctl.host import HostState
 from sriovctl.look import Look
 from sriovctl.plan import Finding, Impact, Link, Plan
 from sriovctl.view.harmless import harmless
-from sriovctl.view.host import ROOMY, machine, parts
+from sriovctl.view.host import machine, parts
 from sriovctl.view.room.host import of_link
 from sriovctl.view.room.model import Server, Standing
-from sriovctl.view.text import Cell, count
+from sriovctl.view.text import ROOMY, Cell, count
 
 UNKNOWN = "not looked at"
 """Where ``check`` has no opinion."""

@@ -9,7 +9,7 @@ from sriovctl.identity import identify
 from sriovctl.look import Look
 from sriovctl.plan import Finding, Plan, Severity
 from sriovctl.view.harmless import harmless
-from sriovctl.view.host import link
+from sriovctl.view.ports import link
 from sriovctl.view.room.model import Bay, Bridge, End, Holding, Machine, Port, Server, Standing
 from sriovctl.view.text import count
 from sriovctl.wanted import HostWant, PFWant
