@@ -134,6 +134,9 @@ class VM(Frozen):
     """In the running machine; empty when it does not run."""
     networks: tuple[str, ...] = ()
     """All libvirt networks and bridges its other cards use, in the definition's order."""
+    taps: dict[str, str] = Field(default_factory=dict)
+    """Of the running machine: its other cards' devices on the host (``vnet0``), and the libvirt
+    network or bridge that each is on."""
 
 
 class Process(Frozen):

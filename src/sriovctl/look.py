@@ -20,5 +20,5 @@ class Look:
     plan: Plan | None = None
     """None: there is none, and ``error`` says why."""
     error: SriovctlError | None = None
-    silent: tuple[Finding, ...] = ()
-    """What check found inside running VMs; no step mends that."""
+    unmended: tuple[Finding, ...] = ()
+    """What check found that no step mends: inside running VMs, at cables."""

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import TypeVar
 
-from sriovctl import chain, reconcile, silence, targets
+from sriovctl import bondlegs, chain, reconcile, silence, targets
 from sriovctl.errors import SriovctlError
 from sriovctl.host import HostState
 from sriovctl.look import Look
@@ -47,20 +47,24 @@ def each(arguments: argparse.Namespace, keep: Callable[[Look, Reach | None], T])
 def judged(
     reach: Reach, want: HostWant, have: HostState, planner: Planner = chain.plan
 ) -> tuple[Plan, tuple[Finding, ...]]:
-    """The plan of a host, and what there is to say of its running VMs, which no plan mends.
+    """The plan of a host, and what check finds that no plan mends: in running VMs, at cables.
 
     :raises SriovctlError: its BMC or one of its VMs cannot be asked
     """
     have = reconcile.look_inside(reach, want, have, also=silence.vms_to_ask(have))
     plan = reconcile.plan_of(want, have, reconcile.look_at_firmware(want, have), planner)
-    said = (*silence.findings(want, have, have.inside), *chain.inside.findings(want, have))
-    return plan, said
+    unmended = (
+        *bondlegs.findings(want, have),
+        *silence.findings(want, have, have.inside),
+        *chain.inside.findings(want, have),
+    )
+    return plan, unmended
 
 
 def _look(reach: Reach, target: Target) -> Look:
     have = reconcile.look(reach)
     try:
-        plan, silent = judged(reach, target.wanted, have)
+        plan, unmended = judged(reach, target.wanted, have)
     except SriovctlError as error:
         return Look(target.wanted, have, error=error)
-    return Look(target.wanted, have, plan, silent=silent)
+    return Look(target.wanted, have, plan, unmended=unmended)

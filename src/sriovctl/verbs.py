@@ -85,21 +85,21 @@ def _look(reach: Reach, target: Target) -> HostState:
 
 @dataclass(frozen=True)
 class _Planned:
-    """A host's plan, and what its running VMs said: that changes by itself, so no plan has it."""
+    """A host's plan, and what changes by itself, so that no plan has it."""
 
     plan: Plan
-    silent: tuple[Finding, ...]
+    unmended: tuple[Finding, ...]
 
     @property
     def told(self) -> Plan:
         """The plan as a person is told of it."""
-        findings = (*self.plan.findings, *self.silent)
+        findings = (*self.plan.findings, *self.unmended)
         return self.plan.model_copy(update={"findings": findings})
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """What is not as wanted inside its VMs."""
-        return tuple(f for f in self.silent if f.severity is Severity.WARNING)
+        """What is not as wanted inside its VMs and at its cables."""
+        return tuple(f for f in self.unmended if f.severity is Severity.WARNING)
 
 
 def _plans(

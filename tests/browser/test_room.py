@@ -9,6 +9,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from sriovctl.host import VM, VMNic
+from sriovctl.hostnet import Bridge, HostBond, HostNetwork, Vlan
 from sriovctl.look import Look
 from sriovctl.plan import Finding, Severity
 from tests.browser.conftest import Browser
@@ -222,6 +223,7 @@ def hostile() -> Look:
             autostart=False,
             live_nics=(VMNic(how="pool", mac=attack, pool=attack, pci=one.have.pfs[0].vfs[0].pci),),
             networks=(attack,),
+            taps={"vnet0": attack},
         )
         for attack in ATTACKS
     )
@@ -238,7 +240,17 @@ def hostile() -> Look:
     )
     pools = tuple(pool.model_copy(update={"name": attack, "pf": attack}) for attack in ATTACKS)
     system = one.have.system.model_copy(update={"os": ATTACK, "hostname": ATTACK})
-    have = one.have.model_copy(update={"vms": vms, "pools": pools, "system": system})
+    network = HostNetwork(
+        bonds=tuple(
+            HostBond(name=attack, options={"mode": attack}, legs=("em1", attack), active=attack)
+            for attack in ATTACKS
+        ),
+        vlans=(Vlan(name=f"{ATTACK}.7", tag=7, below=ATTACK),),
+        bridges=tuple(Bridge(name=f"br{attack}", ports=(attack,)) for attack in ATTACKS),
+        addresses={f"br{attack}": (attack,) for attack in ATTACKS},
+    )
+    update = {"vms": vms, "pools": pools, "system": system, "network": network}
+    have = one.have.model_copy(update=update)
     want = one.want.model_copy(
         update={
             "name": ATTACK,

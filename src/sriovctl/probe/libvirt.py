@@ -178,7 +178,10 @@ def _vms(
                 autostart=f"{DEFINITIONS}/autostart/{name}.xml" in autostart,
                 nics=() if definition is None else _nics(definition, pools, devices),
                 live_nics=() if live is None else _nics(live, pools, devices),
-                networks=() if either is None else _networks(either, pools),
+                networks=() if either is None else tuple(on for on, _ in _others(either, pools)),
+                taps={}
+                if live is None
+                else {tap: on for on, tap in _others(live, pools) if tap is not None},
             )
         )
     return vms
@@ -237,13 +240,16 @@ def _interface(interface: Element, pools: dict[str, Pool]) -> VMNic | None:
     )
 
 
-def _networks(domain: Element, pools: dict[str, Pool]) -> tuple[str, ...]:
-    names = []
+def _others(domain: Element, pools: dict[str, Pool]) -> Iterator[tuple[str, str | None]]:
+    """Its cards on no VF: what each is on, and its device on the host."""
     for interface in domain.iterfind("devices/interface"):
         source = interface.find("source")
-        if source is not None and _interface(interface, pools) is None:
-            names.append(source.get("network") or source.get("bridge") or source.get("dev"))
-    return tuple(name for name in names if name)
+        if source is None or _interface(interface, pools) is not None:
+            continue
+        on = source.get("network") or source.get("bridge") or source.get("dev")
+        target = interface.find("target")
+        if on:
+            yield on, None if target is None else target.get("dev") or None
 
 
 def _addresses(elements: Iterable[Element]) -> Iterator[str]:

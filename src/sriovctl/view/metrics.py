@@ -78,7 +78,7 @@ def samples(
     if look.plan is not None:
         steps = Counter(step.link for step in look.plan.steps)
         found += [Sample("steps", (link,), steps[link]) for link in get_args(Link)]
-        told = Counter(one.severity for one in (*look.plan.findings, *look.silent))
+        told = Counter(one.severity for one in (*look.plan.findings, *look.unmended))
         found += [Sample("findings", (one.value,), told[one]) for one in Severity]
     found += _ports(look)
     if look.have is not None:

@@ -64,6 +64,26 @@ def test_a_host_with_nothing(tree: Tree) -> None:
     assert state.kernel.iommu_groups == 0
 
 
+def test_the_taps_of_a_running_vm(tree: Tree) -> None:
+    with_pool(tree, ["0000:01:10.0"])
+    cards = (
+        "<interface type='network'><source network='default'/>{0}</interface>"
+        "<interface type='bridge'><source bridge='br0'/>{1}</interface>" + pool_nic("p")
+    )
+    taps = [f"<target dev='vnet{number}'/>" for number in range(2)]
+    tree.write("/etc/libvirt/qemu/a.xml", domain("a", cards.format("", "")))
+    tree.write("/etc/libvirt/qemu/b.xml", domain("b", cards.format("", "")))
+    running = status(os.getpid(), domain("a", cards.format(*taps)))
+    tree.write("/run/libvirt/qemu/a.xml", running)
+    tree.write(f"/proc/{os.getpid()}/comm", "qemu\n")
+    state, _ = tree.look()
+    assert {vm.name: vm.taps for vm in state.vms} == {
+        "a": {"vnet0": "default", "vnet1": "br0"},
+        "b": {},
+    }
+    assert {vm.networks for vm in state.vms} == {("default", "br0")}
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_arrive_as_they_are(tree: Tree, name: str) -> None:
     with_pool(tree, ["0000:01:10.0"])

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from sriovctl import chain
+from sriovctl import bondlegs, chain
 from sriovctl.errors import SriovctlError, UnreachableError
 from sriovctl.host import HostState
+from sriovctl.hostnet import Bridge, HostBond, HostNetwork
 from sriovctl.look import Look
 from sriovctl.rackfile import hosts_of
 from sriovctl.view.room import detail, page
@@ -29,10 +30,24 @@ def wanted() -> HostWant:
     return want
 
 
+@cache
+def guests() -> HostState:
+    """The guide's server: VM-1 is on the bridge over the bond, the other VMs are on VFs."""
+    state = state_of("server-2-guests")
+    options = {"mode": "active-backup", "miimon": "100", "primary": "em1"}
+    network = HostNetwork(
+        bonds=(HostBond(name="bond0", options=options, legs=("em1", "em2"), active="em1"),),
+        bridges=(Bridge(name="br0", ports=("bond0", "vnet0")), Bridge(name="virbr0")),
+        addresses={"br0": ("192.0.2.2/24",)},
+    )
+    vm_1 = state.vms[0].model_copy(update={"taps": {"vnet0": "br0"}})
+    return state.model_copy(update={"network": network, "vms": (vm_1, *state.vms[1:])})
+
+
 def look(name: str = "server-2", state: HostState | None = None) -> Look:
     """A host that was looked at, and what :func:`sriovctl.chain.plan` makes of it."""
     want = wanted().model_copy(update={"name": name})
-    have = state or state_of("server-2-guests")
+    have = state or guests()
     return Look(want, have, chain.plan(want, have))
 
 
@@ -53,11 +68,11 @@ def dead(name: str = "server-2") -> Look:
 
 def unplugged(name: str = "server-2") -> Look:
     """A host with nothing to do but a cable."""
-    state = state_of("server-2-guests")
+    state = guests()
     em2 = state.pfs[1].model_copy(update={"carrier": False})
     state = state.model_copy(update={"pfs": (state.pfs[0], em2)})
     one = content(name)
-    return Look(one.want, state, one.plan)
+    return Look(one.want, state, one.plan, unmended=tuple(bondlegs.findings(one.want, state)))
 
 
 def looks(number: int) -> Iterator[Look]:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sriovctl import chain, cli
 from sriovctl.errors import UnreachableError
 from sriovctl.host import VM, HostState
+from sriovctl.hostnet import Bridge, HostBond, HostNetwork
 from sriovctl.look import Look
 from sriovctl.plan import Finding, Severity
 from sriovctl.view.room.detail import detail
@@ -39,8 +40,10 @@ def test_the_guides_server() -> None:
     (bay,) = drawn.bays
     assert [port.name for port in bay.ports] == ["em1", "em2"]
     assert [port.switch for port in bay.ports] == ["switch-1", "switch-2"]
-    assert bay.bond == "bond0"
-    assert [bridge.name for bridge in bay.bridges] == ["br0"]
+    assert [(one.name, one.over, one.said, one.depth) for one in bay.networks] == [
+        ("bond0", ("em1", "em2"), "active-backup: em1", 0),
+        ("br0", ("bond0",), "192.0.2.2/24", 1),
+    ]
     ends = {one.name: [(end.port, end.index) for end in one.ends] for one in bay.machines}
     assert ends["VM-1"] == []
     assert ends["VM-2"] == [("em1", 0), ("em2", 0)]
@@ -75,7 +78,7 @@ def test_a_host_that_was_seen_but_not_planned_cannot_be() -> None:
 
 def test_a_vm_that_would_go_silent_differs() -> None:
     warned = Finding(severity=Severity.WARNING, link="guests", about="VM-2", found="drops")
-    drawn = server(dataclasses.replace(content(), silent=(warned,)))
+    drawn = server(dataclasses.replace(content(), unmended=(warned,)))
     assert drawn.standing is Standing.DIFFERS
     assert {one.name: one.standing for one in drawn.machines}["VM-2"] is Standing.DIFFERS
     assert drawn.findings == (warned,)
@@ -100,8 +103,10 @@ def test_any_host_is_drawn_and_each_of_its_vfs_and_vms_once(
 @given(st.text(min_size=1))
 def test_any_name_leaves_the_drawing_well_formed_and_without_other_elements(name: str) -> None:
     state = state_of("server-2-guests")
-    vm = VM(name=name, uuid=None, persistent=True, running=True, autostart=False, networks=(name,))
-    hostile = look(name=name, state=state.model_copy(update={"vms": (vm,)}))
+    vm = VM(name=name, uuid=None, persistent=True, running=True, autostart=False, taps={name: name})
+    bond = HostBond(name=name, options={"mode": name}, legs=("em1", "em2"), active=name)
+    network = HostNetwork(bonds=(bond,), bridges=(Bridge(name=f"br{name}", ports=(name,)),))
+    hostile = look(name=name, state=state.model_copy(update={"vms": (vm,), "network": network}))
     tags = {element.tag for element in ElementTree.fromstring(room_svg(room_of(hostile))).iter()}
     known = ("svg", "title", "style", "defs", "symbol", "path", "rect", "text", "g", "circle")
     assert tags <= {SVG + tag for tag in (*known, "use")}

@@ -86,7 +86,7 @@ def _chain(look: Look) -> Iterator[tuple[str, str, str]]:
     for name in get_args(Link):
         said = _said(name, look.have) if look.have is not None else ""
         known = look.plan is not None and (name != "firmware" or look.want.bmc is not None)
-        standing = of_link(look.plan, name) if known and look.plan is not None else None
+        standing = of_link(look, name) if known else None
         if look.have is None:
             standing = Standing.UNREACHED
         if name == "firmware" and look.want.bmc is None:
@@ -107,6 +107,6 @@ def _said(name: Link, state: HostState) -> str:
     if name == "guests":
         return f"{sum(vm.running for vm in state.vms)} of {len(state.vms)} VMs run"
     if name == "bonds":
-        masters = dict.fromkeys(pf.master for pf in state.pfs if pf.master is not None)
-        return harmless(", ".join(masters)) or "none over these ports"
+        bonds = (f"{bond.name} over {' and '.join(bond.legs)}" for bond in state.network.bonds)
+        return harmless(", ".join(bonds)) or "none"
     return ""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from sriovctl.host import PF, Holder, HostState
+from sriovctl.hostnet import HostNetwork
 from sriovctl.identity import identify
 from sriovctl.look import Look
 from sriovctl.plan import Finding, Plan, Severity
 from sriovctl.view.harmless import harmless
 from sriovctl.view.ports import link
-from sriovctl.view.room.model import Bay, Bridge, End, Holding, Machine, Port, Server, Standing
+from sriovctl.view.room.model import Bay, End, Holding, Machine, Network, Port, Server, Standing
+from sriovctl.view.room.network import networks, taps
 from sriovctl.view.text import count
 from sriovctl.wanted import HostWant, PFWant
 
@@ -37,12 +39,12 @@ def standing(look: Look) -> Standing:
         return Standing.UNREACHED
     if look.plan is None:
         return Standing.IMPOSSIBLE
-    inside = [Standing.DIFFERS for finding in look.silent if finding.severity is Severity.WARNING]
-    return worst([of_link(look.plan, None), *inside])
+    return of_link(look, None)
 
 
-def of_link(plan: Plan, name: str | None) -> Standing:
+def of_link(look: Look, name: str | None) -> Standing:
     """How one link of the chain stands; None: all of them."""
+    plan = look.plan or Plan(host=look.want.name)
     found = [
         _OF_SEVERITY[finding.severity]
         for finding in plan.findings
@@ -50,7 +52,14 @@ def of_link(plan: Plan, name: str | None) -> Standing:
     ]
     if any(name in (None, step.link) for step in plan.steps):
         found.append(Standing.DIFFERS)
+    if any(name in (None, finding.link) for finding in _warnings(look)):
+        found.append(Standing.DIFFERS)
     return worst(found)
+
+
+def _warnings(look: Look) -> Iterator[Finding]:
+    """What is not as wanted, and no step mends."""
+    return (finding for finding in look.unmended if finding.severity is Severity.WARNING)
 
 
 def worst(standings: list[Standing]) -> Standing:
@@ -69,7 +78,7 @@ def _findings(look: Look) -> tuple[Finding, ...]:
             mend=look.error.mend,
         )
         return (said,)
-    return (*(look.plan.findings if look.plan is not None else ()), *look.silent)
+    return (*(look.plan.findings if look.plan is not None else ()), *look.unmended)
 
 
 def _harmless(finding: Finding) -> Finding:
@@ -85,7 +94,7 @@ def _summary(look: Look) -> str:
     for severity, word in ((Severity.BLOCKED, "blocked"), (Severity.ERROR, "cannot be")):
         if number := len(look.plan.of(severity)):
             said.append(f"{number} {word}")
-    told = (*look.plan.findings, *look.silent)
+    told = (*look.plan.findings, *look.unmended)
     if number := sum(finding.severity is Severity.WARNING for finding in told):
         said.append(count(number, "warning", "warnings"))
     return ", ".join(said) or "nothing to do"
@@ -97,9 +106,8 @@ def _marks(look: Look) -> dict[str, list[Standing]]:
     for finding in look.plan.findings if look.plan is not None else ():
         if finding.severity in _OF_SEVERITY:
             marks.setdefault(finding.about, []).append(_OF_SEVERITY[finding.severity])
-    for finding in look.silent:
-        if finding.severity is Severity.WARNING:
-            marks.setdefault(finding.about, []).append(Standing.DIFFERS)
+    for finding in _warnings(look):
+        marks.setdefault(finding.about, []).append(Standing.DIFFERS)
     for step in look.plan.steps if look.plan is not None else ():
         for thing in step.title.partition(": ")[0].split(", "):
             marks.setdefault(thing, []).append(Standing.DIFFERS)
@@ -114,36 +122,37 @@ def _bays(look: Look, marks: Mapping[str, list[Standing]]) -> Iterator[Bay]:
     legs = _legs_by_name(look)
     ports = dict(_ports(look, legs, marks))
     machines = tuple(_machines(look, legs, marks))
-    masters = _masters(look.have)
-    pairs = [*_wanted_pairs(look.want, legs), *_of_one_master(masters)]
-    groups = _by_two(list(ports), pairs) or [()]
+    names = {name: _drawn_name(name, legs) for name in legs}
+    found = networks(look, names, machines, lambda name: _mark(marks, name))
+    bonded = [tuple(name for name in one.over if name in ports) for one in found]
+    groups = _by_two(list(ports), [*_wanted_pairs(look.want, legs), *bonded]) or [()]
+    placed = _places_of(found, groups)
     for group in groups:
-        over = {masters[name] for name in group if name in masters}
-        first = group is groups[0]
-        networks = {
-            network: network in over
-            for machine in machines
-            for network in machine.networks
-            if network in over or first
-        }
+        here = tuple(one for one in found if placed[one.name] == group)
         yield Bay(
             ports=tuple(ports[name] for name in group),
-            bond=next((name for name in sorted(over) if name not in networks), None),
-            bridges=tuple(Bridge(name, on) for name, on in networks.items()),
-            machines=tuple(
-                machine
-                for machine in machines
-                if any(end.port in group for end in machine.ends)
-                or any(network in networks for network in machine.networks)
-                or (first and not machine.ends and not machine.networks)
-            ),
+            networks=here,
+            machines=tuple(one for one in machines if group in _groups(one, placed, groups[0])),
         )
 
 
-def _masters(have: HostState | None) -> dict[str, str]:
-    """The bond or bridge that holds a port, by the port's name."""
-    pfs = have.pfs if have is not None else ()
-    return {name_of(pf): harmless(pf.master) for pf in pfs if pf.master is not None}
+def _groups(
+    machine: Machine, placed: Mapping[str, tuple[str, ...]], first: tuple[str, ...]
+) -> set[tuple[str, ...]]:
+    """The ports that a VM is on; the first ones where it is on none."""
+    on = [end.port for end in machine.ends] + [tap.network for tap in machine.taps]
+    return {placed[name] for name in on if name in placed} or {first}
+
+
+def _places_of(
+    found: Iterable[Network], groups: list[tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """The ports that each network stands on; the first ones where it stands on none of them."""
+    placed = {name: group for group in groups for name in group}
+    for network in found:
+        below = [placed[name] for name in network.over if name in placed]
+        placed[network.name] = next(iter(below), groups[0])
+    return placed
 
 
 def _legs_by_name(look: Look) -> dict[str, PF | None]:
@@ -164,11 +173,6 @@ def _wanted_pairs(want: HostWant, legs: Mapping[str, PF | None]) -> Iterator[tup
     for vm in want.vms:
         for pair in dict.fromkeys(nic.pair for nic in vm.nics):
             yield tuple(_drawn_name(nic.leg, legs) for nic in vm.nics if nic.pair == pair)
-
-
-def _of_one_master(masters: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
-    for master in dict.fromkeys(masters.values()):
-        yield tuple(name for name, other in masters.items() if other == master)
 
 
 def _by_two(names: list[str], pairs: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -223,7 +227,7 @@ def _port(
         name=name,
         switch=harmless(want.switch) if want is not None and want.switch else None,
         link=said,
-        alive=pf is not None and pf.up and bool(pf.carrier),
+        alive=None if look.have is None else pf is not None and pf.up and bool(pf.carrier),
         vfs=tuple(vfs),
         standing=_mark(marks, *names),
     )
@@ -234,6 +238,7 @@ def _machines(
 ) -> Iterator[Machine]:
     """The host's VMs, then those that the rack file wants and the host does not have."""
     vms = look.have.vms if look.have is not None else ()
+    own = look.have.network if look.have is not None else HostNetwork()
     places = _places(look.have)
     for vm in vms:
         nics = vm.live_nics if vm.running else vm.nics
@@ -243,7 +248,7 @@ def _machines(
             running=vm.running,
             standing=_mark(marks, vm.name, f"VM {vm.name}"),
             ends=tuple(end for end in ends if end is not None),
-            networks=tuple(dict.fromkeys(map(harmless, vm.networks))),
+            taps=taps(vm, own),
         )
     there = {vm.name for vm in vms}
     for want in look.want.vms:
@@ -253,7 +258,7 @@ def _machines(
                 running=None if look.have is None else False,
                 standing=_mark(marks, want.name, f"VM {want.name}"),
                 ends=tuple(End(_drawn_name(nic.leg, legs), None) for nic in want.nics),
-                networks=(),
+                taps=(),
             )
 
 

@@ -36,7 +36,8 @@ class Port:
     switch: str | None
     link: str
     """``up 1 Gbit/s``."""
-    alive: bool
+    alive: bool | None
+    """It has a link; None: nobody could look."""
     vfs: tuple[Holding, ...]
     standing: Standing
 
@@ -82,17 +83,34 @@ class Machine:
     """None: nobody could look."""
     standing: Standing
     ends: tuple[End, ...]
-    networks: tuple[str, ...]
-    """Bridges and networks of its other cards."""
+    taps: tuple[Tap, ...]
+    """Its other cards."""
 
 
 @dataclass(frozen=True)
-class Bridge:
-    """A bridge or another network of the host that VMs are on."""
+class Tap:
+    """A VM's card that is no VF."""
+
+    network: str
+    """The bridge that it is in, or what libvirt calls the network that it will be on."""
+    device: str | None
+    """``vnet0``; None where the VM does not run."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A bond, a VLAN, a bridge of the host, or a network that a VM is on."""
 
     name: str
-    over_ports: bool
-    """It is known to be over the ports of its bay, or over their bond."""
+    over: tuple[str, ...]
+    """Ports and networks that it stands on."""
+    said: str
+    """``active-backup: em1``, with the leg in use."""
+    there: bool | None
+    """None: nobody could look; False: it is wanted."""
+    standing: Standing
+    depth: int = 0
+    """Networks below it, down to a port."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +119,8 @@ class Bay:
 
     ports: tuple[Port, ...]
     """One or two."""
-    bond: str | None
-    bridges: tuple[Bridge, ...]
+    networks: tuple[Network, ...]
+    """Each after the first of those that it stands on."""
     machines: tuple[Machine, ...]
 
 

@@ -6,9 +6,20 @@ import math
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement
 
-from sriovctl.view.room.drawing import IN_DETAIL, TILE, WIDTH, dead, feeds, host, leg_class, tile
+from sriovctl.view.room.bay import WIDTH
+from sriovctl.view.room.drawing import IN_DETAIL, TILE, feeds, host, tile
 from sriovctl.view.room.model import Port, Room
-from sriovctl.view.room.pen import box, define_marks, label, put, style, text_of
+from sriovctl.view.room.pen import (
+    box,
+    cross,
+    dead,
+    define_marks,
+    label,
+    leg_class,
+    put,
+    style,
+    text_of,
+)
 
 
 def room_svg(room: Room) -> str:
@@ -68,6 +79,8 @@ def _feed(
     level = levels[port.switch]
     put(wires, "path", class_=f"wire {leg}{dead(port)}", d=f"M{x} {level}V{bottom}")
     put(wires, "circle", class_=f"dot {leg}", cx=x, cy=level, r=3)
+    if len(room.servers) <= IN_DETAIL:
+        cross(wires, port, x, bottom - 12, 5)
 
 
 def _switches(
