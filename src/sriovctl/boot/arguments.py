@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Final
 
 from sriovctl.plan import Frozen
@@ -60,7 +61,7 @@ class _Word:
     end: int
     text: str
 
-    @property
+    @cached_property
     def key(self) -> str:
         # the kernel takes - and _ for the same (kernel/params.c, parameq)
         return self.text.lstrip('"').partition("=")[0].replace("-", "_")
@@ -162,13 +163,15 @@ def addition(line: str, argument: str) -> Change:
     return Change(0, 0, argument)
 
 
-def _kernel_words(line: str) -> list[_Word]:
+@lru_cache(maxsize=16)
+def _kernel_words(line: str) -> tuple[_Word, ...]:
+    # each of a host's few lines is asked for many arguments
     found = []
     for match in _WORD.finditer(line):
         if match[0] == "--":
             break
         found.append(_Word(match.start(), match.end(), match[0]))
-    return found
+    return tuple(found)
 
 
 def _contrary(word: _Word) -> frozenset[str]:

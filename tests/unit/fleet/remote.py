@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # isort: off
-import sriovctl.fleet  # noqa: F401 (first of all: it makes sockets gevent's)
+import sriovctl.fleet
 
 # isort: on
 import contextlib
@@ -96,7 +96,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     yield from serve(tmp_path, {"SRIOVCTL_STATE": str(tmp_path / "state")})
 
 
-def serve(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
+def serve(folder: Path, environment: dict[str, str], setting: str = "") -> Iterator[Server]:
     host_key, key = keygen(folder / "host_key"), keygen(folder / "key")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd asks for it when it is root
@@ -105,7 +105,7 @@ def serve(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
     (folder / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {host_key}\nPidFile none\n"
         f"AuthorizedKeysFile {key}.pub\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
-        f"PasswordAuthentication no\nMaxStartups 200\nSetEnv {settings}\n"
+        f"PasswordAuthentication no\nMaxStartups 200\nSetEnv {settings}\n{setting}\n"
     )
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {Path(f'{host_key}.pub').read_text()}")
     (folder / "ssh_config").write_text(
@@ -231,6 +231,28 @@ def test_one_connection_for_all_of_a_hosts_scripts(server: Server) -> None:
     assert len(result) == 1
 
 
+@pytest.mark.parametrize(
+    ("has", "taken"),
+    [("aes256-ctr,aes128-gcm@openssh.com", "aes128-gcm@openssh.com"), ("aes256-ctr", "aes256-ctr")],
+)
+def test_a_cipher_with_its_own_sum_goes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: str, taken: str
+) -> None:
+    made: list[paramiko.Transport] = []
+    make = sriovctl.fleet._transport
+
+    def keep(*words: object, **settings: object) -> paramiko.Transport:
+        made.append(make(*words, **settings))
+        return made[-1]
+
+    monkeypatch.setattr(sriovctl.fleet, "_transport", keep)
+    for server in serve(tmp_path, {"A": "b"}, f"Ciphers {has}"):
+        output(run(server, "true"))
+    (transport,) = made
+    # the types do not know these two
+    assert {vars(transport)[f"{way}_cipher"] for way in ("local", "remote")} == {taken}
+
+
 def test_nothing_is_said_but_by_errors(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
     server.known_hosts.write_text("")
     run(server, "true")
@@ -320,6 +342,28 @@ def test_no_login(server: Server) -> None:
     Path(f"{server.folder / 'key'}.pub").write_text("")
     found = error(run(server, "true"))
     assert "login refused" in found.found
+
+
+def test_a_login_that_hangs_is_no_refusal(tmp_path: Path) -> None:
+    lookup = f"AuthorizedKeysCommand /bin/sleep 60\nAuthorizedKeysCommandUser {getpass.getuser()}"
+    for server in serve(tmp_path, {"A": "b"}, lookup):
+        Path(f"{server.folder / 'key'}.pub").write_text("")
+        [result] = run_each(
+            [server.address()],
+            lambda reach: reach.run("true", timeout_s=10),
+            ssh_config=server.config,
+            patience=Patience(connect_s=1.0),
+        ).values()
+        found = error(result)
+        assert "no answer to the login within 1 s" in found.found
+        assert "refused" not in found.found
+
+
+def test_a_login_that_is_cut_off_is_no_refusal(tmp_path: Path) -> None:
+    for server in serve(tmp_path, {"A": "b"}, "MaxAuthTries 1"):
+        Path(f"{server.folder / 'key'}.pub").write_text("")
+        found = error(run(server, "true"))
+        assert "closed the connection at the login" in found.found
 
 
 def test_a_dead_port_and_a_name_that_is_none() -> None:
