@@ -228,9 +228,11 @@ nm_takes() { # NAME
 }
 
 put_file() { # MODE PATH TEXT
-    { [ -d "${2%/*}" ] || (umask 022 && mkdir -p "${2%/*}"); } &&
-        printf '%s' "$3" >"$2.sriovctl-new" && chmod "$1" "$2.sriovctl-new" &&
-        mv "$2.sriovctl-new" "$2"
+    {
+        { [ -d "${2%/*}" ] || (umask 022 && mkdir -p "${2%/*}"); } &&
+            printf '%s' "$3" >"$2.sriovctl-new" && chmod "$1" "$2.sriovctl-new" &&
+            mv "$2.sriovctl-new" "$2"
+    } || file_is "$2" "$3"
 }
 
 set_aside() { # PATH

@@ -183,16 +183,16 @@ def _remarks(want: PFWant, pf: PF, have: HostState) -> list[Finding]:
         )
     others = [m for m in have.system.managers if m.makes_vfs_of(pf.name)]
     for manager in () if want.restored_by_host else others:
-        if manager.pfs:
-            remarks.append(
-                _warning(
-                    _name(want, pf),
-                    f"{manager.system} {manager.file} sets VFs of {pf.name} too",
-                    "two managers of one PF fight; that one does not look who uses a VF",
-                    f"take the SR-IOV lines out of {manager.file}, or leave its VFs at boot "
-                    f"to it: restored_by: host for {want.name} in the rack file",
-                )
+        does = "sets" if manager.pfs else f"by {manager.setting!r} may set"
+        remarks.append(
+            _warning(
+                _name(want, pf),
+                f"{manager.system} {manager.file} {does} VFs of {pf.name} too",
+                "two managers of one PF fight; that one does not look who uses a VF",
+                f"take the SR-IOV lines out of {manager.file}, or leave its VFs at boot "
+                f"to it: restored_by: host for {want.name} in the rack file",
             )
+        )
     if want.vfs and want.restored_by_host and not others:
         remarks.append(
             _warning(

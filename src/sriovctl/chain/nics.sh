@@ -326,11 +326,19 @@ bind_vfs() { # PCI DRIVER INDEX…
     done
 }
 
+# Where a folder cannot be written to, a file in it that is as it should be is no failure: so ends
+# the undo of a step that could not begin.
+file_is() { # PATH TEXT
+    [ -f "$1" ] && [ "$(cat "$1" && echo .)" = "$2." ]
+}
+
 # Read by anybody, written by root; what runs is under umask 077.
 write_file() { # PATH TEXT
     umask 022
-    { [ -d "${1%/*}" ] || mkdir -p "${1%/*}"; } && printf '%s' "$2" >"$1.sriovctl-new" &&
-        mv "$1.sriovctl-new" "$1"
+    {
+        { [ -d "${1%/*}" ] || mkdir -p "${1%/*}"; } && printf '%s' "$2" >"$1.sriovctl-new" &&
+            mv "$1.sriovctl-new" "$1"
+    } || file_is "$1" "$2"
     written=$?
     umask 077
     return "$written"

@@ -10,7 +10,7 @@ import pytest
 
 from sriovctl.chain import nics
 from sriovctl.chain.steps import LinkPlan
-from sriovctl.host import PF, VM, HostState, VMNic
+from sriovctl.host import PF, VM, HostState, OtherManager, VMNic
 from sriovctl.plan import Impact, Severity, Step
 from sriovctl.shell import command
 from sriovctl.wanted import HostWant, PFWant, VFWant
@@ -60,6 +60,26 @@ def test_what_the_host_itself_uses_is_set_too() -> None:
     model.apply(plan.build)
     assert model.state.pfs[0].vfs[0].vlan == 7
     assert nics.plan(want(wish), model.state).build == []
+
+
+@pytest.mark.parametrize(
+    ("named", "setting", "warned"),
+    [
+        (("em1",), "echo 7 >/sys/class/net/em1/device/sriov_numvfs", True),
+        ((), 'echo 7 >"/sys/class/net/$port/device/sriov_numvfs"', True),
+        (("em2",), "echo 7 >/sys/class/net/em2/device/sriov_numvfs", False),
+        ((), "echo 7 >/sys/class/net/eth9/device/sriov_numvfs", False),
+    ],
+)
+def test_another_manager_is_warned_of(named: tuple[str, ...], setting: str, warned: bool) -> None:
+    manager = OtherManager(system="rc.local", file="/etc/rc.local", pfs=named, setting=setting)
+    host = bare_host()
+    system = host.system.model_copy(update={"managers": (manager,)})
+    have = host.model_copy(update={"system": system})
+    found = [f.found for f in nics.plan(want(em1()), have).findings]
+    assert any("/etc/rc.local" in text for text in found) is warned
+    left_to_it = em1().model_copy(update={"restored_by_host": True})
+    assert any(f.found for f in nics.plan(want(left_to_it), have).findings) is not warned
 
 
 def attributes_step(plan: LinkPlan) -> Step:
@@ -208,3 +228,36 @@ def test_a_vm_that_was_started_since_the_plan_keeps_its_vf(
     assert (done.returncode == 0) == free, done.stderr
     assert (pf / "sriov_numvfs").read_text() == ("0\n" if free else "2\n")
     assert free or "VF 1 is in use" in done.stderr
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("function", ["write_file", "put_file 644"])
+def test_a_file_that_cannot_be_written_is_no_failure_where_it_is_as_wanted(
+    shell: str, function: str, tmp_path: Path
+) -> None:
+    shells = shell_folder(shell, tmp_path / "shell")
+    if shells is None:
+        pytest.skip(f"no {shell} here")
+    file = tmp_path / "rules"
+    file.write_text("old\n\n")
+    # in the new file's place, so that root cannot write it either
+    (tmp_path / "rules.sriovctl-new").mkdir()
+
+    def status(text: str) -> int:
+        link = files("sriovctl").joinpath("chain")
+        names = ("nics.sh", "bonds.sh")
+        functions = "\n".join(link.joinpath(name).read_text("utf-8") for name in names)
+        words = f"{function} {command(str(file), text)}"
+        return subprocess.run(
+            [shells / "sh", "-s"],
+            input=f"{functions}\nset -e\n{words}\nexit 7\n",
+            env={"PATH": f"{shells}:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        ).returncode
+
+    assert status("old\n\n") == 7
+    for other in ("new\n", "old\n", "old", ""):
+        assert status(other) not in (0, 7)
+    assert file.read_text() == "old\n\n"
