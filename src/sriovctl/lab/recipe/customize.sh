@@ -52,7 +52,7 @@ END
 
 # The nested guest: kernel and initramfs.
 mkdir -p "$root/tmp/guest"
-cp "$recipe/guest/build.sh" "$recipe/guest/init" "$recipe/guest/modules.txt" "$root/tmp/guest/"
+cp "$recipe/guest/build.sh" "$recipe/guest/init" "$recipe"/guest/modules*.txt "$root/tmp/guest/"
 chroot "$root" sh /tmp/guest/build.sh "$version" /var/lib/libvirt/images/guest
 rm -r "$root/tmp/guest"
 
