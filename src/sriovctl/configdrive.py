@@ -9,14 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pycdlib
+from pycdlib import dates, headervd
+from pycdlib import pycdlib as images
 
 from sriovctl.netconf import File
 
 LABEL = "cidata"
 FOLDER_MODE = 0o040755
+
+# it stamps all by the clock, in the local time zone: the same files are to give the same image
+for _stamping in (dates, headervd, images):
+    vars(_stamping)["time"] = SimpleNamespace(
+        **{**vars(time), "time": lambda: 0.0, "localtime": time.gmtime}
+    )
 
 
 def image(vm: str, files: Sequence[File]) -> bytes:

@@ -15,6 +15,9 @@ from sriovctl.plan import Frozen
 
 Switch = Literal["on", "off"]
 
+CONFIG_DRIVES = "/var/lib/libvirt/images/sriovctl-"
+"""How the paths of our config drives begin: where every libvirt may read. probe.sh looks there."""
+
 
 class VF(Frozen):
     """A virtual function. Its identity is its PF's PCI address and ``index``."""
@@ -137,6 +140,10 @@ class VM(Frozen):
     taps: dict[str, str] = Field(default_factory=dict)
     """Of the running machine: its other cards' devices on the host (``vnet0``), and the libvirt
     network or bridge that each is on."""
+    drives: tuple[str, ...] = ()
+    """Paths of config drives of ours that its definition has as CD-ROMs."""
+    live_drives: tuple[str, ...] = ()
+    """Those that the running machine has."""
 
 
 class Process(Frozen):
@@ -240,6 +247,8 @@ class HostState(Frozen):
     network: HostNetwork = HostNetwork()
     files: dict[str, str] = Field(default_factory=dict)
     """The files under /etc that sriovctl itself keeps on a host, path to text."""
+    drives: dict[str, str] = Field(default_factory=dict)
+    """Config drives of ours on the host, path to SHA-256."""
     inside: dict[str, Inside] = Field(default_factory=dict)
     """By VM's UUID, or name where it has none; no part of the probe: :mod:`sriovctl.inside`."""
     unread: tuple[str, ...] = ()

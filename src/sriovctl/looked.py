@@ -51,7 +51,8 @@ def judged(
 
     :raises SriovctlError: its BMC or one of its VMs cannot be asked
     """
-    have = reconcile.look_inside(reach, want, have, also=silence.vms_to_ask(have))
+    asked = (*silence.vms_to_ask(have), *chain.inside.vms_with_drives(want, have))
+    have = reconcile.look_inside(reach, want, have, also=asked)
     plan = reconcile.plan_of(want, have, reconcile.look_at_firmware(want, have), planner)
     unmended = (
         *bondlegs.findings(want, have),

@@ -92,7 +92,7 @@ def look_inside(
     timeouts: Timeouts | None = None,
     wait: bool = False,
 ) -> HostState:
-    """The same host with what is inside those running VMs for which the rack file wants something.
+    """The same host with what is inside those running VMs whose agents are to put something there.
 
     No round trip where there is none.
 
@@ -106,8 +106,9 @@ def look_inside(
     asked: dict[str, tuple[str, ...]] = dict.fromkeys(also, ())
     for vm_want in want.vms:
         vm = have.vm_named(vm_want.name)
-        if vm_want.inside is not None and vm is not None and vm.running:
-            asked[chain.inside.key_of(vm)] = tuple(file.path for file in vm_want.inside.files)
+        wanted = vm_want.inside
+        if wanted is not None and wanted.by == "agent" and vm is not None and vm.running:
+            asked[chain.inside.key_of(vm)] = tuple(file.path for file in wanted.files)
     found = inside.look(
         reach,
         asked,

@@ -207,7 +207,7 @@ def _sources(link: Link) -> tuple[str, ...]:
     own = f"chain/{link}.sh"
     before = {
         "pools": ("chain/virsh.sh",),
-        "guests": ("chain/virsh.sh", "agent.sh", "chain/inside.sh"),
+        "guests": ("chain/virsh.sh", "agent.sh", "chain/inside.sh", "chain/drive.sh"),
         "bonds": ("chain/nics.sh",),
     }
     return (*before.get(link, ()), own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sriovctl.netconf import File, Network
+from sriovctl.netconf import File, Network, System
 from sriovctl.plan import Frozen
 
 
@@ -65,9 +65,11 @@ class NicWant(Frozen):
 
 
 class InsideWant(Frozen):
-    """What a VM should have inside: its bonds, and the files for them, put there by its agent."""
+    """What a VM should have inside: its bonds, and the files for them."""
 
-    system: str
+    by: Literal["agent", "drive"]
+    """Put there by its agent, or found by itself on its config drive."""
+    system: System
     """Its network system, ``networkd``."""
     files: tuple[File, ...]
     networks: tuple[Network, ...]

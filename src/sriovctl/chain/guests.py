@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
+from sriovctl.chain import drive
 from sriovctl.chain.steps import LinkPlan
 from sriovctl.drivers import driver
 from sriovctl.host import PF, VM, Holder, HostState, VMNic
@@ -127,6 +128,8 @@ def _one_vm(
         vm = VM(name=name, uuid=key, persistent=True, running=False, autostart=False)
     else:
         _nics(vm_want, vm, vm.uuid or name, have, ports, result)
+    result.build += drive.steps(vm_want, vm, have)
+    result.findings += drive.findings(vm_want, vm)
     key = vm.uuid or name
     # libvirt starts no VM at boot that is not defined
     if vm.persistent and vm_want.autostart is not None and vm_want.autostart != vm.autostart:

@@ -14,18 +14,20 @@ from sriovctl.shell import command
 from sriovctl.wanted import HostWant, InsideWant
 
 RELOAD = {
-    "networkd": "networkctl reload",
+    "networkd": "ip link delete of the bond, then networkctl reload",
     "netplan": "netplan apply",
     "networkmanager": "nmcli connection reload, then nmcli connection up of the bond",
 }
-"""What makes a network system read its files anew; with the others, and where cards get new names,
-the VM is restarted."""
+"""What makes a network system read its files anew, networkd for a bond that is not there only; with
+the others, and where cards get new names, the VM is restarted."""
 
 
 def plan(want: HostWant, have: HostState) -> LinkPlan:
     """The files that must be put into a host's running VMs, and the VMs that cannot be asked."""
     result = LinkPlan()
     for name, key, wanted in _running(want, have):
+        if wanted.by != "agent":
+            continue
         inside = have.inside.get(key)
         if inside is None or inside.why_not:
             why = "nobody asked it" if inside is None else inside.why_not
@@ -47,6 +49,11 @@ def findings(want: HostWant, have: HostState) -> list[Finding]:
             if differs:
                 found.append(_differs(name, network.bond.name, differs, wanted))
     return found
+
+
+def vms_with_drives(want: HostWant, have: HostState) -> tuple[str, ...]:
+    """Running VMs that take the files from a drive: an agent, if they have one, shows the bond."""
+    return tuple(key for _, key, wanted in _running(want, have) if wanted.by == "drive")
 
 
 def key_of(vm: VM) -> str:
@@ -172,13 +179,18 @@ def _unknown(name: str, why: str) -> Finding:
 
 
 def _differs(name: str, bond: str, differs: str, wanted: InsideWant) -> Finding:
-    reload = RELOAD.get(wanted.system)
+    if wanted.by == "drive":
+        mend = f"shut {name} down and start it, so that it takes its config drive"
+    else:
+        reload = RELOAD.get(wanted.system)
+        mend = f"with the files in place, restart {name}" + (
+            f", or in it: {reload}" if reload else ""
+        )
     return Finding(
         severity=Severity.WARNING,
         link="guests",
         about=f"{name}, {bond}",
         found=differs,
         means="the bond inside is not as the rack file wants it",
-        mend=f"with the files in place, restart {name}"
-        + (f", or in it: {reload}" if reload else ""),
+        mend=mend,
     )

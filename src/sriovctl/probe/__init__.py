@@ -16,7 +16,7 @@ from sriovctl.probe.cards import read_cards, read_sysfs
 from sriovctl.probe.libvirt import read_libvirt
 from sriovctl.probe.machine import read_kernel, read_system, read_vfio_users
 from sriovctl.probe.network import read_network
-from sriovctl.probe.sections import Sections, files_of
+from sriovctl.probe.sections import Sections, drives_of, files_of
 
 AGAIN = "again"
 """The script's argument for a shorter answer, where no more than VFs, pools and VMs has changed."""
@@ -83,6 +83,7 @@ def _answer(sections: Sections) -> Answer:
         boot=read_boot(sections),
         network=read_network(sections, pfs),
         files=files_of(sections),
+        drives=drives_of(sections),
         unread=libvirt.unread,
     )
     return Answer(state, sections)

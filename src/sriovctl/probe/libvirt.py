@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from sriovctl.errors import ProbeError
-from sriovctl.host import VM, Pool, VMNic
+from sriovctl.host import CONFIG_DRIVES, VM, Pool, VMNic
 from sriovctl.probe.cards import Facts, is_network
 from sriovctl.probe.sections import Sections
 
@@ -129,7 +129,7 @@ def _slim(domain: Element) -> None:
     """
     _keep(domain, "name", "uuid", "devices")
     for devices in domain.iterfind("devices"):
-        _keep(devices, "interface", "hostdev")
+        _keep(devices, "interface", "hostdev", "disk")
 
 
 def _keep(element: Element, *tags: str) -> None:
@@ -182,6 +182,8 @@ def _vms(
                 taps={}
                 if live is None
                 else {tap: on for on, tap in _others(live, pools) if tap is not None},
+                drives=() if definition is None else _drives(definition),
+                live_drives=() if live is None else _drives(live),
             )
         )
     return vms
@@ -250,6 +252,11 @@ def _others(domain: Element, pools: dict[str, Pool]) -> Iterator[tuple[str, str 
         target = interface.find("target")
         if on:
             yield on, None if target is None else target.get("dev") or None
+
+
+def _drives(domain: Element) -> tuple[str, ...]:
+    files = (source.get("file", "") for source in domain.iterfind("devices/disk/source"))
+    return tuple(file for file in files if file.startswith(CONFIG_DRIVES))
 
 
 def _addresses(elements: Iterable[Element]) -> Iterator[str]:

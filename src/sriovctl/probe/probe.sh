@@ -278,6 +278,10 @@ if cd /sys/kernel/iommu_groups; then
   printf '%s\n' "$@"
 fi
 
+section drives
+set -- /var/lib/libvirt/images/sriovctl-*.iso
+if [ -f "$1" ]; then sha256sum "$@"; fi
+
 # PCI configuration of the port above each PF: there is where ACS is switched
 section parents
 if [ "$root$again" = 10 ] && cd /sys/bus/pci/devices; then

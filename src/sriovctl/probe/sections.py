@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from sriovctl.errors import ProbeError
+from sriovctl.host import CONFIG_DRIVES
 
 LASTING = frozenset({"system", "cpu", "boot", "parents", "config"})
 """Sections that an answer to "again" has not; of "etc" it has what the kernel tells, in "files"."""
@@ -100,6 +101,12 @@ class Sections:
             if colon:
                 files.setdefault(path, []).append(content)
         return files
+
+
+def drives_of(sections: Sections) -> dict[str, str]:
+    """Config drives on the host: path to SHA-256, as ``sha256sum`` prints them."""
+    found = (line.partition("  ") for line in sections.lines("drives"))
+    return {path: digest for digest, _, path in found if path.startswith(CONFIG_DRIVES)}
 
 
 def files_of(sections: Sections) -> dict[str, str]:

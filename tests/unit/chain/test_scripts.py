@@ -52,5 +52,5 @@ def _everything() -> str:
     from importlib.resources import files
 
     folder = files("sriovctl").joinpath("chain")
-    names = ("nics.sh", "virsh.sh", "pools.sh", "guests.sh")
+    names = ("nics.sh", "virsh.sh", "pools.sh", "guests.sh", "drive.sh")
     return "\n".join(folder.joinpath(name).read_text("utf-8") for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 
@@ -168,6 +169,21 @@ def test_a_running_machine_holds_its_vf(tree: Tree) -> None:
     assert (holder.name, holder.how, holder.mac) == ("t", "pool", "52:54:00:00:00:aa")
     assert state.holder_of(free) is None
     assert state.stale_pool(state.pools[0]) == "does not list 1 of em1's 2 VFs"
+
+
+def test_config_drives_are_ours_only(tree: Tree) -> None:
+    ours, other = (f"/var/lib/libvirt/images/{name}.iso" for name in ("sriovctl-1", "other"))
+    disks = "".join(
+        f"<disk type='file' device='cdrom'><source file='{path}'/></disk>" for path in (ours, other)
+    )
+    tree.write(ours, "")
+    tree.write(other, "")
+    tree.write("/etc/libvirt/qemu/t.xml", domain("t", disks))
+    tree.write("/run/libvirt/qemu/t.xml", status(77, domain("t", disks)))
+    tree.write("/proc/77/comm", "qemu-kvm\n")
+    state, _ = tree.look()
+    assert state.drives == {ours: hashlib.sha256().hexdigest()}
+    assert (state.vms[0].drives, state.vms[0].live_drives) == ((ours,), (ours,))
 
 
 def test_an_old_libvirt_keeps_its_networks_elsewhere(tree: Tree) -> None:
