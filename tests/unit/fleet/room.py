@@ -11,6 +11,7 @@ import sriovctl.fleet  # noqa: F401 (first of all: it makes sockets gevent's)
 # isort: on
 import getpass
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,7 @@ from sriovctl.reconcile import Outcome
 from sriovctl.rollout import Pace, Result, Rollout, Stop, UntouchedError, Work
 from sriovctl.stagerun import Timeouts
 from sriovctl.targets import Target
-from sriovctl.transaction import Event, StepDone
+from sriovctl.transaction import Event, StepDone, StepStarted
 from sriovctl.wanted import HostWant
 from sriovctl.waves import Share
 from tests.unit.fleet.ports import free_ports
@@ -55,6 +56,9 @@ class Room:
         self.worlds = {name: World(folder / f"{name}-world") for name in NAMES}
         self.known = dict.fromkeys(NAMES, self.public)
         self.begun: list[str] = []
+        self.here: set[str] = set()
+        """This machine, under these names."""
+        self.stop = Stop(lambda _: None)
         self.on_event: Callable[[str, Event], None] = lambda *_: None
         (folder / "ssh_config").write_text(
             f"Host *\n User {getpass.getuser()}\n IdentityFile {self.key}\n"
@@ -98,7 +102,12 @@ class Room:
         server.process.stderr.close()
 
     def apply(
-        self, *, batch: str = "30%", most_failed: str = "0", host_s: float = HOST_S
+        self,
+        names: Sequence[str] = NAMES,
+        *,
+        batch: str = "30%",
+        most_failed: str = "0",
+        host_s: float = HOST_S,
     ) -> dict[str, Result]:
         (self.folder / "known_hosts").write_text(
             "".join(f"[127.0.0.1]:{self.ports[name]} {key}" for name, key in self.known.items())
@@ -130,6 +139,7 @@ class Room:
                 observer=observer,
                 timeouts=Timeouts(probe_s=20, stage_s=20, reconnect_s=2, retry_s=0.1),
                 planner=partial(plan, target.name),
+                begin=partial(self.stop.begin, target.name),
             )
 
         def gate(reach: Reach, target: Target) -> None:
@@ -141,15 +151,24 @@ class Room:
             ssh_config=str(self.folder / "ssh_config"),
             connect_s=CONNECT_S,
             host_s=host_s,
+            need_root=False,
         )
-        return Rollout(
+        self.stop = Stop(lambda _: None)
+        rollout = Rollout(
             each,
             Work(look, change, gate, lambda _: None),
             Pace(Share.parse(batch), Share.parse(most_failed)),
             observer,
-            Stop(lambda _: None),
+            self.stop,
             lambda _: None,
-        ).run([Target(name, "127.0.0.1", self.ports[name]) for name in NAMES])
+        )
+        with self.stop:
+            return rollout.run([self.target(name) for name in names])
+
+    def target(self, name: str) -> Target:
+        if name in self.here:
+            return Target(name, targets.HERE)
+        return Target(name, "127.0.0.1", self.ports[name])
 
     def texts(self, names: Sequence[str]) -> set[str]:
         return {text for name in names for text in self.worlds[name].texts}
@@ -265,3 +284,85 @@ def test_the_canary_fails_and_no_other_is_touched(room: Room) -> None:
     assert room.begun == NAMES[:1]
     assert room.texts(NAMES) == {"old"}
     assert all(isinstance(results[name], UntouchedError) for name in NAMES[1:])
+
+
+FEW = NAMES[:10]
+
+
+def wave_at_work(room: Room, interrupts: int) -> tuple[Path, list[str]]:
+    """Ctrl-C, so many times, once all of the first wave after the canary are at their first step.
+
+    :returns: the file for which that step waits, and the hosts of the wave
+    """
+    go = room.folder / "go"
+    wave = FEW[1:4]  # of 30%
+    for name in wave:
+        step = next(iter(room.worlds[name].steps.values()))
+        room.worlds[name].change(0, do=f"until [ -e {go} ]; do sleep 0.1; done; {step.do}")
+
+    def event(host: str, event: Event) -> None:
+        if isinstance(event, StepStarted) and event.step == 1 and host in wave:
+            started.add(host)
+            if started == {*wave}:
+                gevent.spawn(interrupt)
+
+    def interrupt() -> None:
+        for _ in range(interrupts):
+            os.kill(os.getpid(), signal.SIGINT)
+            gevent.sleep(0)
+        if interrupts == 1:
+            go.touch()
+
+    started: set[str] = set()
+    room.on_event = event
+    return go, wave
+
+
+def test_ctrl_c_lets_the_wave_end_and_says_who_is_changed(room: Room) -> None:
+    for name in FEW:
+        room.start(name)
+    _, wave = wave_at_work(room, 1)
+    results = room.apply(FEW)
+    changed = [name for name, result in results.items() if isinstance(result, Outcome)]
+    assert changed == [FEW[0], *wave]
+    assert all(isinstance(results[name], UntouchedError) for name in FEW[4:])
+    assert room.texts(changed) == {"new"}
+    assert room.texts(FEW[4:]) == {"old"}
+    assert room.stop.asked
+
+
+def test_ctrl_c_twice_leaves_the_wave_to_itself_and_names_it(room: Room) -> None:
+    for name in FEW:
+        room.start(name)
+    go, wave = wave_at_work(room, 2)
+    results = room.apply(FEW)
+    for name in wave:
+        assert "left while it was at work" in said(results, name, SriovctlError)
+    assert all(isinstance(results[name], UntouchedError) for name in FEW[4:])
+    # what was left goes on by itself
+    go.touch()
+    with gevent.Timeout(HOST_S):
+        while room.texts(wave) != {"new"}:
+            gevent.sleep(0.1)
+    assert room.texts(FEW[4:]) == {"old"}
+
+
+def test_this_machine_goes_after_the_others_of_its_wave(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the canary, and in a wave."""
+    monkeypatch.setenv("SRIOVCTL_STATE", str(room.folder / "own-state"))
+    room.here = {FEW[0], FEW[2]}
+    names = FEW[:5]
+    for name in names:
+        if name not in room.here:
+            room.start(name)
+    results = room.apply(names, batch="60%")
+    assert all(isinstance(result, Outcome) for result in results.values())
+    assert room.texts(names) == {"new"}
+    canary, *wave = room.begun
+    assert canary == FEW[0]
+    assert {*wave[:3]} == {FEW[1], FEW[2], FEW[3]}
+    assert wave[2:] == [FEW[2], FEW[4]]
+    room.apply(names)
+    assert room.begun == []
