@@ -99,6 +99,17 @@ def test_a_host_is_opened_and_closed_by_keys_alone(browser: Browser) -> None:
     assert last != first
 
 
+def test_who_came_from_a_finding_is_there_again_afterwards(browser: Browser) -> None:
+    browser.open(page_of(*SIZES[3]))
+    link = browser.one(".findings .link")
+    browser.ask("arguments[0].focus()", link)
+    browser.press(Keys.ENTER)
+    assert browser.shown("dialog")
+    browser.press(Keys.ESCAPE)
+    browser.wait(lambda: "#" not in browser.driver.current_url)
+    assert browser.focused == link
+
+
 def test_every_arrow_moves_to_a_neighbour(browser: Browser) -> None:
     browser.open(page_of(*SIZES[40]))
     browser.ask("document.querySelector('.hosts button').focus()")

@@ -133,6 +133,8 @@ function move(by) {
 
 dialog.addEventListener("close", () => {
   history.replaceState(null, "", location.pathname + location.search);
+  // the browser goes back to what opened it, which may have been a finding
+  if (document.activeElement.dataset.host === shown) return;
   const card = cards.find((one) => one.dataset.host === shown);
   if (card && card.checkVisibility()) focusCard(card);
 });
