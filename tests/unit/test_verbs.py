@@ -12,6 +12,7 @@ import pytest
 from sriovctl import cli, probe, reconcile, targets
 from sriovctl.errors import SriovctlError, UnreachableError
 from sriovctl.host import VM, HostState, Pool, VMNic
+from sriovctl.hostnet import HostBond, HostNetwork
 from sriovctl.probe.sections import Sections
 from sriovctl.reach import LocalReach
 from sriovctl.targets import Target
@@ -167,6 +168,25 @@ def test_cron_hears_of_what_is_not_as_wanted_only(
     assert cli.main(["check", "--all", path]) == 0
     assert capsys.readouterr().out == ""
     assert cli.main(["check", "--all", path, "--limit", "a"]) == 2
+
+
+def test_check_says_that_a_bond_is_on_one_leg(
+    rack: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    host = bare_host()
+    bonded = [pf.model_copy(update={"master": "bond0", "up": True}) for pf in host.pfs]
+    lame = (bonded[0].model_copy(update={"carrier": False}), *bonded[1:])
+    bond = HostBond(name="bond0", options={}, legs=tuple(pf.name or "" for pf in bonded))
+    network = HostNetwork(bonds=(bond,))
+    text = "hosts: {a: {pfs: {em1: {vfs: 0}, em2: {vfs: 0}}}}\n"
+    for pfs, code in ((tuple(bonded), 0), (lame, 3)):
+        path = rack(text, a=host.model_copy(update={"pfs": pfs, "network": network}))
+        for more in ([], ["--all"]):
+            assert cli.main(["check", *more, path]) == code
+            said = capsys.readouterr().out
+            assert ("its leg em1 has no link" in said) == (code == 3)
+        assert cli.main(["plan", path]) == 0
+        capsys.readouterr()
 
 
 def test_what_somebody_would_notice_is_left_alone(

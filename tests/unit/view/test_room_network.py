@@ -125,6 +125,13 @@ def test_what_is_wanted_and_not_there_is_drawn_as_such() -> None:
         assert {(n.there, n.standing) for n in bay.networks} == {(there, standing)}
 
 
+def test_a_wanted_bond_that_lost_its_legs_is_drawn() -> None:
+    want = content().want.model_copy(update={"bonds": (WANTED,)})
+    network = HostNetwork(bonds=(HostBond(name="bond1", options={}),))
+    (bay,) = server(dataclasses.replace(content(), want=want, have=having(network))).bays
+    assert [(n.name, n.over, n.there) for n in bay.networks][:1] == [("bond1", (), True)]
+
+
 def test_hundreds_of_bridges_have_room() -> None:
     network = HostNetwork(
         vlans=tuple(Vlan(name=f"em1.{tag}", tag=tag, below="em1") for tag in range(300)),

@@ -34,11 +34,12 @@ def taps(vm: VM, own: HostNetwork) -> tuple[Tap, ...]:
 def networks(
     look: Look, legs: Mapping[str, str], machines: Iterable[Machine], mark: Mark
 ) -> tuple[Network, ...]:
-    """Those that stand on a port or that a VM is on, each after what it stands on.
+    """Those that stand on something, are wanted, or have a VM; each after what it stands on.
 
     :param legs: what the ports of the rack file are called in the drawing, by its names for them
     """
-    found = {one.name: one for one in _wanted(look, legs, mark)}
+    wanted = {one.name: one for one in _wanted(look, legs, mark)}
+    found = dict(wanted)
     ports = set(legs.values())
     if look.have is not None:
         found |= {one.name: one for one in _seen(look.have, mark)}
@@ -52,7 +53,7 @@ def networks(
     for name, network in found.items():
         # the taps in a bridge are drawn with their VMs
         over = tuple(one for one in network.over if one in ports or one in found)
-        if over or name in used:
+        if over or name in used or name in wanted:
             first = next((one for one in over if one in found and one != name), None)
             on.setdefault(first, []).append(replace(network, over=over))
     return tuple(_in_order(on, None, 0))
