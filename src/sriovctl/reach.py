@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import IO, Protocol
 
 from sriovctl.errors import UnreachableError, UsageError
@@ -81,8 +82,12 @@ class LineSplitter:
         return decode(b"".join(self._chunks))
 
 
+@lru_cache(maxsize=4)
 def encode(script: str) -> bytes:
-    """A script as bytes; bytes of names that are no UTF-8 come out as they came in."""
+    """A script as bytes; bytes of names that are no UTF-8 come out as they came in.
+
+    Hosts that are sent the same at the same time share one copy.
+    """
     return script.encode("utf-8", "surrogateescape")
 
 

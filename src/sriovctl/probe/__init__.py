@@ -8,6 +8,7 @@ The script runs anywhere a shell and grep do; what it prints is read here and no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
 from sriovctl.host import HostState
@@ -22,6 +23,7 @@ AGAIN = "again"
 """The script's argument for a shorter answer, where no more than VFs, pools and VMs has changed."""
 
 
+@cache
 def script() -> str:
     """The probe, one POSIX sh script that reads and never writes."""
     return resources.files(__name__).joinpath("probe.sh").read_text("utf-8")
