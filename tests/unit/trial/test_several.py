@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
+from sriovctl import reconcile
 from sriovctl.cli import parser
 from sriovctl.errors import BlockedError, HostError, SriovctlError, UnreachableError, UsageError
 from sriovctl.reach import LocalReach, Reach
 from sriovctl.targets import Target
+from sriovctl.trial import command, store
+from sriovctl.trial.result import Result
 from sriovctl.trial.several import Ended, Several
 from sriovctl.trial.subject import Subject, subjects
 from sriovctl.trial.telling import Telling, line
+from tests.unit.probe.test_captures import state_of
 from tests.unit.trial.test_result import result
 
 RACK = """\
@@ -158,3 +162,78 @@ def test_a_line_a_vm_and_the_highest_exit_code(
     assert "mail: server-3: em2 has no link" in said.err
     ended["mail"] = None
     assert Telling(chosen, silent=True).sum_up(ended) == 0
+
+
+class Leg:
+    """One that is away until it is given back."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def give_back(self, _: Reach) -> None:
+        self.ended = True
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A rack of this machine, with VMs that run there; their trials are made up."""
+    file = tmp_path / "rack.yaml"
+    file.write_text(
+        "hosts: {server-2: {address: local, pfs: {em1: 7, em2: 7}}}\n"
+        "vms: {VM-2: {}, VM-3: {}, VM-9: {}}\n"
+    )
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    state = state_of("server-2-guests")
+    vms = tuple(vm.model_copy(update={"running": True}) for vm in state.vms)
+    state = state.model_copy(update={"vms": vms})
+    monkeypatch.setattr(reconcile, "look", lambda _: state)
+    monkeypatch.setattr(command, "_permitted", lambda *_: None)
+    monkeypatch.setattr(command, "end_as_from_the_keyboard", lambda: None)
+    return file
+
+
+@pytest.mark.parametrize("words", [["--all"], ["VM-2", "VM-3", "VM-9"], ["VM-3"]])
+def test_each_result_is_told_and_kept(
+    here: Path,
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def measured(_: object, one: Subject, *__: object) -> Result:
+        if one.vm == "VM-9":
+            raise HostError("VM VM-9 does not run")
+        return result(vm=one.vm, budget_ms=400 if one.vm == "VM-3" else None)
+
+    monkeypatch.setattr(command, "_measured", measured)
+    code = command.failover(asked(here, *words))
+    said = capsys.readouterr().out
+    for vm in ("VM-2", "VM-3"):
+        if vm not in words and words != ["--all"]:
+            continue
+        kept = store.last("failover", "rack", vm)
+        assert kept is not None
+        assert kept["vm"] == vm
+        assert vm in said
+    assert code == 3
+    assert ("VM-9  does not run: not tried" in said) is (words == ["--all"])
+
+
+@pytest.mark.parametrize("words", [["--all"], ["VM-3"]])
+def test_ctrl_c_gives_back_what_is_away_and_tries_no_other(
+    here: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    away = Leg()
+
+    def measured(_: object, one: Subject, *__: object) -> Result:
+        tried.append(one.vm)
+        taken: list[Any] = one.taken
+        taken.append((None, away))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_measured", measured)
+    monkeypatch.setattr(command, "reach_of", lambda _, host, __: host)
+    with pytest.raises(KeyboardInterrupt):
+        command.failover(asked(here, *words))
+    assert away.ended
+    assert len(tried) == 1
