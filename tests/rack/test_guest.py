@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +70,28 @@ def bonded(rack: Rack, vm: str) -> str:
 def test_output_and_exit_code_come_back(rack: Rack, vm: str) -> None:
     done = rack.guest(vm, "echo out; echo err >&2; exit 7")
     assert (done.stdout, done.stderr, done.returncode) == ("out\n", "err\n", 7)
+
+
+@pytest.mark.parametrize("name", [SERVER, VM])
+def test_console_answers_and_is_left(rack: Rack, vm: str, name: str) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "sriovctl.cli", "lab", "console", "--name", rack.name, name]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        deadline = time.monotonic() + 60
+        while b"answer=42" not in said and time.monotonic() < deadline:
+            # what is typed before both ends are there is lost
+            os.write(ours, b"echo answer=$((6 * 7))\r")
+            while select.select([ours], [], [], 2)[0] and b"answer=42" not in said:
+                said += os.read(ours, 4096)
+        os.write(ours, b"\x1d")
+        try:
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+            os.close(ours)
+    assert b"answer=42" in said, said
 
 
 def test_bond_has_the_options_of_the_kernel_line(rack: Rack, vm: str) -> None:
