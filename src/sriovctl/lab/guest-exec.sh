@@ -15,16 +15,26 @@ until [ "$2" -eq 0 ] ||
 done
 [ -n "${3-}" ] || exit 0
 
-answer=$(virsh -q qemu-agent-command "$1" "$3") || exit 125
+# Sets $answer. On a busy server an agent that is there may need longer than libvirt's 5 s.
+ask() { # VM ORDER
+    until answer=$(virsh -q qemu-agent-command "$1" "$2" 2>&1); do
+        case $answer in
+        *"didn't respond"*) [ "$(date +%s)" -ge "$end" ] || continue ;;
+        esac
+        echo "$answer" >&2
+        exit 125
+    done
+}
+
+ask "$1" "$3"
 pid=${answer##*'"pid":'}
 pid=${pid%%[!0-9]*}
 if [ -z "$pid" ]; then
     echo "$answer" >&2
     exit 125
 fi
-ask="{\"execute\":\"guest-exec-status\",\"arguments\":{\"pid\":$pid}}"
 while :; do
-    answer=$(virsh -q qemu-agent-command "$1" "$ask") || exit 125
+    ask "$1" "{\"execute\":\"guest-exec-status\",\"arguments\":{\"pid\":$pid}}"
     case $answer in
     *'"exited":true'*) break ;;
     esac
