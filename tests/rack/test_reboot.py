@@ -6,12 +6,15 @@ import re
 import signal
 from pathlib import Path
 
+from sriovctl.lab import spoofguard
 from tests.rack.conftest import Rack
 from tests.rack.facts import SERVER, lasting, look
 from tests.rack.program import rack_file, server_2, sriovctl, start
 
 GRUB = "/etc/default/grub"
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+SET_ON_VFS = {"spoofchk": "off", "trust": "on", "max_rate": 300}
+SET_ON_VF_6 = {"mac": "02:00:00:00:00:06", "vlan": 7}
 BRIDGED = {"VM-1": {"pairs": [], "domain": "machine-room/VM-1.xml"}}
 
 
@@ -19,7 +22,8 @@ def test_a_kernel_without_its_iommu_is_rebooted_when_that_is_asked_for(
     rack: Rack, tmp_path: Path
 ) -> None:
     rack.must(SERVER, "for vm in $(virsh list --name); do virsh destroy $vm; done")
-    wanted = rack_file(tmp_path, server_2(7, 7), BRIDGED)
+    port = {"vfs": 7, "vf": {"all": SET_ON_VFS, 6: SET_ON_VF_6}}
+    wanted = rack_file(tmp_path, server_2(port, port), BRIDGED)
     sriovctl(rack, "apply", wanted)
     # as somebody left it who had trouble with the IOMMU
     script = "s/ intel_iommu=[a-z]*//g; s/no_timer_check/& intel_iommu=off/"
@@ -62,6 +66,12 @@ def test_a_kernel_without_its_iommu_is_rebooted_when_that_is_asked_for(
     assert vm is not None
     assert vm.running
     assert [pf.numvfs for pf in now.pfs] == [7, 7]
+    for pf in now.pfs:
+        assert SET_ON_VF_6.items() <= pf.vfs[6].model_dump().items()
+        for vf in pf.vfs:
+            assert SET_ON_VFS.items() <= vf.model_dump().items()
+    for guard in spoofguard.look(rack.lab, rack.lab.server(SERVER)):
+        assert guard.open_vfs == tuple(range(7)), "as the card's own register has it"
     assert "nothing to do" in sriovctl(rack, "apply", wanted, "--reboot").stdout
     changed = rack.must(SERVER, f"diff {GRUB}.sriovctl-backup {GRUB} || :").splitlines()
     written = [line for line in changed if line.startswith(">")]

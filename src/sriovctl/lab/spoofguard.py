@@ -65,6 +65,18 @@ class Guard:
         )
 
 
+def look(lab: Lab, server: Server) -> tuple[Guard, ...]:
+    """What guards a server's ports need by what is set on its cards now; nothing is changed.
+
+    :raises UsageError: the server is off, or has no SR-IOV cards
+    :raises SriovctlError: it does not answer
+    """
+    _check(lab, server)
+    pfs = probe.parse(_ask(lab, server, probe.script())).pfs
+    registers = {pf.pci: _register(lab, server, pf.pci) for pf in pfs}
+    return guards(pfs, registers, _host_addresses(lab, server))
+
+
 def set_on(lab: Lab, server: Server) -> tuple[Guard, ...]:
     """Guard a server's ports by the addresses that its VFs have now, in place of an earlier guard.
 
@@ -72,10 +84,7 @@ def set_on(lab: Lab, server: Server) -> tuple[Guard, ...]:
     :raises UsageError: the server is off, or has no SR-IOV cards
     :raises SriovctlError: it does not answer, or `nft` refuses
     """
-    _check(lab, server)
-    pfs = probe.parse(_ask(lab, server, probe.script())).pfs
-    registers = {pf.pci: _register(lab, server, pf.pci) for pf in pfs}
-    found = guards(pfs, registers, _host_addresses(lab, server))
+    found = look(lab, server)
     chains = {tap_name(server, server.port(g.port)): g.allowed for g in found if not g.open_vfs}
     _nft(lab, "-f", "-", text=ruleset(_table(server), chains))
     return found
