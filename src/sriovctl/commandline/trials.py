@@ -48,10 +48,11 @@ def _failover(kinds: Commands[argparse.ArgumentParser]) -> None:
     )
     fleet_options(failover)
     failover.add_argument(
-        "--address",
-        metavar="IP",
-        help="of the VM (default: the rack file's, under its bond, or what its guest agent says)",
+        "--together",
+        action="store_true",
+        help="take each leg from the named VMs at once; they are on the same two ports of one host",
     )
+    _address_option(failover, "[VM=]IP")
     failover.add_argument(
         "--way",
         action="append",
@@ -106,12 +107,7 @@ def _bench(kinds: Commands[argparse.ArgumentParser]) -> None:
     )
     bench.add_argument("rack", help="rack file")
     bench.add_argument("vms", metavar="vm", nargs="+", help="VMs of one host that run")
-    bench.add_argument(
-        "--address",
-        action="append",
-        metavar="VM=IP",
-        help="of a VM (default: the rack file's, under its bond, or what its guest agent says)",
-    )
+    _address_option(bench, "VM=IP")
     for name, default, words in (
         ("runs", 5, "of each measure (default: 5)"),
         ("seconds", 5, "of each run (default: 5)"),
@@ -136,3 +132,12 @@ def _bench(kinds: Commands[argparse.ArgumentParser]) -> None:
     bench.add_argument("--picture", metavar="FILE", help="SVG of medians and spreads")
     json_option(bench)
     bench.set_defaults(run=verb("bench", "trial.bench.command"))
+
+
+def _address_option(trial: argparse.ArgumentParser, metavar: str) -> None:
+    trial.add_argument(
+        "--address",
+        action="append",
+        metavar=metavar,
+        help="of a VM (default: the rack file's, under its bond, or what its guest agent says)",
+    )

@@ -83,6 +83,11 @@ class Away:
         """Given back, or never taken."""
         return self._end is not None
 
+    @property
+    def _by_hand(self) -> str:
+        """What gives it back where nobody else does."""
+        return "; ".join(step.undo for step in reversed(self._stage.steps))
+
     def take(self, reach: Reach) -> None:
         """Take the leg away.
 
@@ -152,14 +157,14 @@ class Away:
                     raise TransactionError(
                         f"{self._host}: not reached: {error.found}",
                         f"by itself it gives the leg back {self._bound_s} s after it was taken",
-                        f"look there: {self._stage.steps[0].undo}",
+                        f"look there: {self._by_hand}",
                     ) from error
                 time.sleep(1.0)
         if self._undo_failed is not None:
             raise TransactionError(
                 f"{self._host}: the leg was not given back: {self._undo_failed.text}",
                 f"{self._stage.title} still holds",
-                f"run there: {self._stage.steps[0].undo}",
+                f"run there: {self._by_hand}",
             )
 
 

@@ -87,16 +87,21 @@ def parse_of_lab(text: str, place: LabPlace) -> Counters:
     return {SWITCH: {leg: came[tap] for leg, tap in place.taps.items() if tap in came}}
 
 
-def carrier(before: Counters, after: Counters, enough: float) -> str | None:
-    """The leg whose counter moved the most; None: nothing that is counted moved enough.
+def carrier(before: Counters, after: Counters, sent: float, vms: int) -> str | None:
+    """The leg whose counter moved the most; None: nothing that is counted moved enough, or nobody
+    can say which VM's packets they were.
 
-    :param enough: packets that the leg that carries must have received in between
+    :param sent: packets that were sent to each VM in between; a tenth is enough
+    :param vms: how many were sent to. A switch's or a port's counter does not tell them apart, and
+        is believed where the leg is ahead by more than it could be if one VM were not on it
     """
     for source in (SWITCH, OF_VF, *PORT_COUNTERS):
         moved = {
             leg: count - before.get(source, {}).get(leg, count)
             for leg, count in after.get(source, {}).items()
         }
-        if moved and max(moved.values()) >= enough:
-            return max(moved, key=lambda leg: moved[leg])
+        if moved and max(moved.values()) >= sent / 10:
+            leg = max(moved, key=lambda leg: moved[leg])
+            ahead = 2 * moved[leg] - sum(moved.values())
+            return leg if source == OF_VF or vms == 1 or ahead > (vms - 1) * sent else None
     return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 
 from sriovctl import rackfile, reconcile, targets
 from sriovctl.errors import HostError
-from sriovctl.host import PF, VM, HostState
+from sriovctl.host import PF, HostState
 from sriovctl.identity import identify
 from sriovctl.observer import WAITING
 from sriovctl.reach import Reach
@@ -21,9 +20,11 @@ from sriovctl.targets import Target
 from sriovctl.trial import picture, store
 from sriovctl.trial.failover import (
     BOUND_S,
+    OnTrial,
     Pace,
     Trial,
     check_permitted,
+    check_same_ports,
     differences,
     legs_of,
     reach_of,
@@ -44,9 +45,10 @@ from sriovctl.trial.setting import (
     write,
 )
 from sriovctl.trial.several import Ended, Several
-from sriovctl.trial.subject import Subject, is_one, subjects
-from sriovctl.trial.telling import DIFFERS, Telling
+from sriovctl.trial.subject import Subject, hosts_of, is_one, subjects
+from sriovctl.trial.telling import Telling, exit_code
 from sriovctl.trial.ways import UNASKED, Leg, WayName
+from sriovctl.verbs import print_json
 
 
 def failover(arguments: argparse.Namespace) -> int:
@@ -56,28 +58,29 @@ def failover(arguments: argparse.Namespace) -> int:
     """
     chosen = subjects(arguments)
     end_as_from_the_keyboard()
-    if is_one(arguments):
-        return _tell(arguments, _one(arguments, chosen[0]))
+    if is_one(arguments) or arguments.together:
+        return _tell(arguments, _at_once(arguments, chosen))
     with Telling(chosen, silent=arguments.json) as telling:
         ended = _in_turn(arguments, chosen, telling)
     return telling.sum_up(ended)
 
 
-def _one(arguments: argparse.Namespace, subject: Subject) -> Result:
+def _at_once(arguments: argparse.Namespace, chosen: Sequence[Subject]) -> list[Result]:
     telling = say_nothing if arguments.json else say
 
-    def work(host: Reach, _: Target) -> Result:
-        return _trial(arguments, subject, host, telling)
+    def work(host: Reach, _: Target) -> list[Result]:
+        return _trial(arguments, chosen, host, telling)
 
-    with _given_back(arguments, (subject,)):
-        return only(targets.each((subject.target,), work, **_way(arguments)))
+    with _given_back(arguments, chosen):
+        return only(targets.each(hosts_of(chosen), work, **_way(arguments)))
 
 
 def _in_turn(
     arguments: argparse.Namespace, chosen: Sequence[Subject], telling: Telling
 ) -> dict[str, Ended]:
     def trial(one: Subject, host: Reach) -> Result:
-        return _trial(arguments, one, host, partial(telling.doing, one))
+        (result,) = _trial(arguments, (one,), host, partial(telling.doing, one))
+        return result
 
     def runs(one: Subject, host: Reach) -> bool:
         state = reconcile.look(host)
@@ -97,85 +100,107 @@ def _way(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"ssh_config": arguments.ssh_config, "connect_s": arguments.connect_timeout}
 
 
-def _tell(arguments: argparse.Namespace, result: Result) -> int:
-    """All of one VM's result, on standard output."""
+def _tell(arguments: argparse.Namespace, results: Sequence[Result]) -> int:
+    """All of the results, on standard output."""
     if arguments.picture is not None:
-        write(arguments.picture, picture.svg(result))
+        write(arguments.picture, picture.svg(results))
     if arguments.json:
-        sys.stdout.write(json.dumps(result.as_json(), indent=2, ensure_ascii=False) + "\n")
+        told = {result.vm: result.as_json() for result in results}
+        print_json(told[results[0].vm] if is_one(arguments) else told)
     else:
         from sriovctl.trial.table import print_result
 
-        print_result(result)
-    return 0 if result.held else DIFFERS
+        for result in results:
+            print_result(result)
+    return max(map(exit_code, results))
 
 
 def _permitted(
     arguments: argparse.Namespace, subject: Subject, host: Reach, state: HostState
-) -> tuple[VM, tuple[Leg, ...], tuple[WayName, ...]]:
-    """The running VM, the legs of its pair and the ways to take them away.
+) -> tuple[Leg, ...]:
+    """The legs of a VM's pair.
 
     :raises HostError: it does not run, or does not have both legs
     :raises BlockedError: somebody else would be cut off
     """
     vm = running(subject.vm, state)
     legs = legs_of(vm, _macs(subject.target, vm.name, subject.pair, state), state)
-    ways: tuple[WayName, ...] = tuple(arguments.way or UNASKED)
     if not arguments.force:
-        check_permitted(vm.name, legs, ways, host, state)
-    return vm, legs, ways
+        check_permitted(legs, _ways(arguments), host, state)
+    return legs
+
+
+def _ways(arguments: argparse.Namespace) -> tuple[WayName, ...]:
+    return tuple(arguments.way or UNASKED)
 
 
 def _trial(
-    arguments: argparse.Namespace, subject: Subject, host: Reach, telling: Callable[[str], None]
-) -> Result:
-    """One VM's trial, its result kept."""
+    arguments: argparse.Namespace,
+    chosen: Sequence[Subject],
+    host: Reach,
+    telling: Callable[[str], None],
+) -> list[Result]:
+    """The trial of VMs of one host at once, its results kept."""
 
-    def work(sending: Sending) -> Result:
-        return _measured(arguments, subject, host, sending, telling)
+    def work(sending: Sending) -> list[Result]:
+        return _measured(arguments, chosen, host, sending, telling)
 
-    result = sent_from(arguments.sender, subject.place, arguments.ssh_config, work)
-    store.keep("failover", subject.target.wanted.rack, result.vm, result.as_json())
-    return result
+    results = sent_from(arguments.sender, chosen[0].place, arguments.ssh_config, work)
+    for result in results:
+        store.keep("failover", chosen[0].target.wanted.rack, result.vm, result.as_json())
+    return results
 
 
 def _measured(
     arguments: argparse.Namespace,
-    subject: Subject,
+    chosen: Sequence[Subject],
     host: Reach,
     sending: Sending,
     telling: Callable[[str], None],
-) -> Result:
-    """The trial itself, once both ways are there: to the VM's host, and to the sender."""
-    place = subject.place
+) -> list[Result]:
+    """The trial itself, once both ways are there: to the VMs' host, and to the sender."""
+    target, place = chosen[0].target, chosen[0].place
     before = reconcile.look(host)
-    vm, legs, ways = _permitted(arguments, subject, host, before)
-    address = subject.address or address_by_agent(host, vm.name)
-    monitor = _monitor(arguments, subject)
-    back_s = arguments.back + (monitor.updelay_ms / 1000 if monitor else 0.0)
-    pace = Pace(arguments.rate, arguments.away, back_s, arguments.patience)
+    legs = {one.vm: _permitted(arguments, one, host, before) for one in chosen}
+    check_same_ports(legs)
+    addresses = {one.vm: one.address or address_by_agent(host, one.vm) for one in chosen}
+    monitors = {one.vm: _monitor(arguments, one) for one in chosen}
+    updelay_ms = max(monitor.updelay_ms if monitor else 0 for monitor in monitors.values())
+    pace = Pace(
+        arguments.rate, arguments.away, arguments.back + updelay_ms / 1000, arguments.patience
+    )
+    ways = _ways(arguments)
     # each round, and its answers; far more than it takes, and yet an end
-    most_s = 2 * len(ways) * (arguments.away + back_s + 4 * arguments.patience + BOUND_S)
+    most_s = 2 * len(ways) * (pace.away_s + pace.back_s + 4 * pace.patience_s + BOUND_S)
     prefix = (*sending.prefix, sending.python)
-    sender = Sender(sending.reach, prefix, address, arguments.rate, most_s)
-    trial = Trial(vm, legs, ways, pace, host, sender, place, telling, subject.taken)
+    vms = tuple(
+        OnTrial(vm, own, Sender(sending.reach, prefix, addresses[vm], arguments.rate, most_s))
+        for vm, own in legs.items()
+    )
+    trial = Trial(vms, ways, pace, host, place, telling, chosen[0].taken)
     with watched_switches(place, most_s) as moves:
         probes = trial.run()
-    _check_as_before(subject.target, before, reconcile.look(host))
-    macs = [leg.vf.mac or "" for leg in legs]
-    return Result(
-        date=store.now(),
-        host=subject.target.name,
-        vm=vm.name,
-        address=address,
-        sent_from=sending.reach.name,
-        rate=arguments.rate,
-        monitor=monitor,
-        budget_ms=arguments.budget,
-        probes=tuple(probes),
-        measured=measure(trial.rounds, probes, partial(learned, sender.announcements, moves, macs)),
-        skipped=tuple(trial.skipped),
-    )
+    _check_as_before(target, before, reconcile.look(host))
+    return [
+        Result(
+            date=store.now(),
+            host=target.name,
+            vm=one.name,
+            address=addresses[one.name],
+            sent_from=sending.reach.name,
+            rate=arguments.rate,
+            monitor=monitors[one.name],
+            budget_ms=arguments.budget,
+            probes=tuple(sent),
+            measured=measure(
+                [each for each in trial.rounds if each.vm == one.name],
+                sent,
+                partial(learned, one.sender.announcements, moves, one.macs),
+            ),
+            skipped=tuple(trial.skipped),
+        )
+        for one, sent in zip(vms, probes, strict=True)
+    ]
 
 
 def _macs(target: Target, vm: str, pair: int, state: HostState) -> dict[str, str]:

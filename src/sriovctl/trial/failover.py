@@ -1,18 +1,18 @@
-"""Each leg of a VM's pair taken away and given back under traffic, and what was seen of it."""
+"""Each leg of VMs' pairs taken away and given back under traffic, and what was seen of it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sriovctl.errors import BlockedError, HostError
+from sriovctl.errors import BlockedError, HostError, UsageError
 from sriovctl.host import VM, HostState
 from sriovctl.reach import LocalReach, Reach
-from sriovctl.trial import carried, refusals
+from sriovctl.trial import refusals
 from sriovctl.trial.away import Away, RefusedError
-from sriovctl.trial.carried import Counters
+from sriovctl.trial.carried import Counters, carrier, parse, parse_of_lab, script, script_of_lab
 from sriovctl.trial.probes import Probe
 from sriovctl.trial.sender import Sender
 from sriovctl.trial.ways import LabPlace, Leg, Skipped, Way, WayName, way
@@ -35,13 +35,28 @@ class Pace:
     back_s: float
     """How long is watched after a leg was given back."""
     patience_s: float
-    """For the VM to answer, before and between outages."""
+    """For the VMs to answer, before and between outages."""
+
+
+@dataclass(frozen=True)
+class OnTrial:
+    """A VM, and the traffic to it."""
+
+    name: str
+    legs: tuple[Leg, ...]
+    sender: Sender
+
+    @property
+    def macs(self) -> list[str]:
+        """Addresses of its legs, as the PFs have them."""
+        return [leg.vf.mac or "" for leg in self.legs]
 
 
 @dataclass(frozen=True)
 class Round:
-    """One leg, once away and back. Moments in seconds since 1970, by our clock."""
+    """One leg, once away and back, for one VM. Moments in seconds since 1970, by our clock."""
 
+    vm: str
     way: WayName
     leg: str
     began: float
@@ -57,12 +72,11 @@ class Round:
 class Trial:
     """A trial as it goes on; what was taken away can be put back at any moment."""
 
-    vm: VM
-    legs: tuple[Leg, ...]
+    vms: tuple[OnTrial, ...]
+    """All have their legs on the same ports, in the same order."""
     ways: tuple[WayName, ...]
     pace: Pace
     host: Reach
-    sender: Sender
     place: LabPlace | None
     say: Callable[[str], None]
     away: list[tuple[Way, Away]]
@@ -70,89 +84,115 @@ class Trial:
     rounds: list[Round] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
-    def run(self) -> list[Probe]:
-        """Every way for each leg, the one that carries first.
+    def run(self) -> list[list[Probe]]:
+        """Every way for each leg, one that carries first.
 
-        :returns: all that was sent
+        :returns: all that was sent to each VM
         :raises BlockedError: another run is at work on the host
-        :raises HostError: the VM does not answer, or a leg was not taken away
+        :raises HostError: a VM does not answer, or a leg was not taken away
         """
+        senders = [one.sender for one in self.vms]
         try:
-            self.sender.wait_answer(self.pace.patience_s)
+            for sender in senders:
+                sender.wait_answer(self.pace.patience_s)
             for name in self.ways:
-                found = [way(name, leg, self.vm, self.place) for leg in self.legs]
+                legs = zip(*(one.legs for one in self.vms), strict=True)
+                found = [way(name, same_port, self.place) for same_port in legs]
                 self.skipped += [one for one in found if isinstance(one, Skipped)]
                 self._both([one for one in found if isinstance(one, Way)])
         except BaseException:
-            self.sender.stop()
+            for sender in senders:
+                sender.stop()
             raise
-        return self.sender.finish()
+        return [sender.finish() for sender in senders]
 
     def _both(self, remaining: list[Way]) -> None:
-        """One way on both legs, on that which carries if its turn is still to come."""
+        """One way on both legs, on one that carries if its turn is still to come."""
         while remaining:
-            self._wait_steady()
+            if silent := self._wait_steady():
+                self._give_up(remaining, silent)
+                return
             began = time.time()
-            before = self._carrier()
-            one = next((w for w in remaining if w.leg.name == before), remaining[0])
+            before = self._carriers()
+            one = next((w for w in remaining if w.leg in before), remaining[0])
             remaining.remove(one)
             try:
-                self.rounds.append(self._round(one, began, before))
+                self.rounds += self._round(one, began, before)
             except RefusedError as error:
                 why = f"the driver refused: {error}"
-                self.skipped.append(Skipped(one.name, one.leg.name, why))
+                self.skipped.append(Skipped(one.name, one.leg, why))
 
-    def _round(self, one: Way, began: float, before: str | None) -> Round:
+    def _give_up(self, remaining: list[Way], silent: list[str]) -> None:
+        """Leave out what nobody could see an outage of.
+
+        :raises HostError: nothing was taken away so far
+        """
+        found = (
+            f"{' and '.join(silent)}: less than half is answered with all legs given back, for "
+            f"{self.pace.patience_s:g} s"
+        )
+        if not self.rounds:
+            raise HostError(
+                found,
+                "the bond has no leg that works, or cannot be reached at this rate",
+                "look at /proc/net/bonding/bond0 in the VM; try a lower --rate",
+            )
+        self.skipped += [Skipped(one.name, one.leg, found) for one in remaining]
+
+    def _round(self, one: Way, began: float, before: list[str | None]) -> list[Round]:
         reach = reach_of(one, self.host, self.place)
         away = Away(reach, one.stage, round(self.pace.away_s) + BOUND_S, state_of(one, self.place))
         self.away.append((one, away))
-        self.say(f"{one.name}: {one.leg.name} is taken away")
+        self.say(f"{one.name}: {one.leg} is taken away")
         try:
             away.take(reach)
             taken = away.taken or time.time()
             time.sleep(max(0.0, self.pace.away_s - COUNTED_S))
-            meanwhile = self._carrier()
-            self.say(f"{one.name}: {one.leg.name} is given back")
+            meanwhile = self._carriers()
+            self.say(f"{one.name}: {one.leg} is given back")
             back = time.time()
         finally:
             away.give_back(reach)
         time.sleep(max(0.0, self.pace.back_s - COUNTED_S))
-        after = self._carrier()
-        return Round(
-            one.name, one.leg.name, began, taken, back, time.time(), (before, meanwhile, after)
-        )
+        carried = zip(before, meanwhile, self._carriers(), strict=True)
+        until = time.time()
+        return [
+            Round(vm.name, one.name, one.leg, began, taken, back, until, legs)
+            for vm, legs in zip(self.vms, carried, strict=True)
+        ]
 
-    def _wait_steady(self) -> None:
-        """Until the VM answers at least half of what is sent.
+    def _wait_steady(self) -> list[str]:
+        """Wait until each VM answers at least half of what is sent to it.
 
-        :raises HostError: it does not
+        :returns: those that do not
         """
         deadline = time.monotonic() + self.pace.patience_s
+        enough = self.pace.rate * COUNTED_S / 2
         while True:
             since = time.time()
             time.sleep(COUNTED_S)
-            if self.sender.answers_since(since) >= self.pace.rate * COUNTED_S / 2:
-                return
-            if time.monotonic() > deadline:
-                raise HostError(
-                    f"{self.vm.name} does not answer with all its legs given back, for "
-                    f"{self.pace.patience_s:g} s",
-                    "its bond did not take a leg back, or cannot be reached at this rate",
-                    "look at /proc/net/bonding/bond0 in the VM",
-                )
+            silent = [one.name for one in self.vms if one.sender.answers_since(since) < enough]
+            if not silent or time.monotonic() > deadline:
+                return silent
 
-    def _carrier(self) -> str | None:
+    def _carriers(self) -> list[str | None]:
+        """The leg that carries each VM's traffic."""
         before = self._counters()
         time.sleep(COUNTED_S)
-        return carried.carrier(before, self._counters(), self.pace.rate * COUNTED_S / 10)
+        sent = self.pace.rate * COUNTED_S
+        return [
+            carrier(*counters, sent, len(self.vms))
+            for counters in zip(before, self._counters(), strict=True)
+        ]
 
-    def _counters(self) -> Counters:
+    def _counters(self) -> list[Counters]:
+        """What counts each VM's packets."""
         if self.place is not None:
             reach: Reach = LocalReach(self.place.lab)
-            done = reach.run(carried.script_of_lab(self.place), timeout_s=LOOK_S)
-            return carried.parse_of_lab(done.stdout, self.place)
-        done = self.host.run(carried.script(self.legs), timeout_s=LOOK_S)
-        return carried.parse(done.stdout, self.legs)
+            done = reach.run(script_of_lab(self.place), timeout_s=LOOK_S)
+            return [parse_of_lab(done.stdout, self.place)] * len(self.vms)
+        done = self.host.run(script(self.vms[0].legs), timeout_s=LOOK_S)
+        return [parse(done.stdout, one.legs) for one in self.vms]
 
 
 def reach_of(one: Way, host: Reach, place: LabPlace | None) -> Reach:
@@ -175,7 +215,7 @@ def legs_of(guest: VM, macs: dict[str, str], state: HostState) -> tuple[Leg, ...
     """
     held = {nic.pci: nic for nic in guest.live_nics if nic.pci is not None}
     legs = tuple(
-        Leg(pf, vf, held[vf.pci])
+        Leg(guest, pf, vf, held[vf.pci])
         for pf in state.pfs
         for vf in pf.vfs
         # of a plain <hostdev> libvirt does not say the address
@@ -191,8 +231,22 @@ def legs_of(guest: VM, macs: dict[str, str], state: HostState) -> tuple[Leg, ...
     return legs
 
 
+def check_same_ports(legs: Mapping[str, Sequence[Leg]]) -> None:
+    """
+    :param legs: by VM
+    :raises UsageError: a leg of one VM is no leg of another
+    """
+    ports = {vm: " and ".join(leg.name for leg in own) for vm, own in legs.items()}
+    if len(set(ports.values())) > 1:
+        raise UsageError(
+            "; ".join(f"{vm} is on {names}" for vm, names in ports.items()),
+            "what is taken from one is not taken from the other",
+            "try them one after the other",
+        )
+
+
 def check_permitted(
-    vm: str, legs: Sequence[Leg], ways: Sequence[WayName], host: Reach, state: HostState
+    legs: Sequence[Leg], ways: Sequence[WayName], host: Reach, state: HostState
 ) -> None:
     """Refuse where somebody else would be cut off.
 
@@ -204,7 +258,7 @@ def check_permitted(
     reasons = [
         f"{leg.name} away: {reason}"
         for leg, other in zip(legs, reversed(legs), strict=True)
-        for reason in refusals.cut_off(leg, other, vm, state, above)
+        for reason in refusals.cut_off(leg, other, state, above)
     ]
     if reasons:
         raise BlockedError(

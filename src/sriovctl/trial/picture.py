@@ -5,7 +5,7 @@ It stands on its own and is legible on light and on dark ground.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from xml.sax.saxutils import escape
 
 from sriovctl.trial.probes import Outage, answers_per_second
@@ -30,10 +30,15 @@ text{fill:#f0f6fc} .quiet{fill:#9198a1} .ground{fill:#0d1117} .axis{stroke:#9198
 """.strip()
 
 
-def svg(result: Result) -> str:
-    """The picture of a trial."""
-    height = HEAD + PANEL * len(result.measured)
-    title = f"{result.vm} at {result.address}: answers a second, from {result.sent_from}"
+def svg(results: Sequence[Result]) -> str:
+    """The picture of a trial.
+
+    :param results: of each VM
+    """
+    panels = [(result, one) for result in results for one in result.measured]
+    height = HEAD + PANEL * len(panels)
+    vms = ", ".join(f"{result.vm} at {result.address}" for result in results)
+    title = f"{vms}: answers a second, from {results[0].sent_from}"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         f'width="{WIDTH}" height="{height}" role="img">',
@@ -42,7 +47,7 @@ def svg(result: Result) -> str:
         f'<rect class="ground" width="{WIDTH}" height="{height}"/>',
         f'<text x="{LEFT}" y="24" font-weight="600">{_text(title)}</text>',
     ]
-    for place, one in enumerate(result.measured):
+    for place, (result, one) in enumerate(panels):
         parts += _panel(result, one, HEAD + place * PANEL)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
@@ -62,7 +67,7 @@ def _panel(result: Result, one: Measured, y: int) -> list[str]:
     taken, back = across(one.round.taken), across(one.round.back)
     line = " ".join(f"{across(moment + BIN_S / 2):.1f},{up(rate):.1f}" for moment, rate in points)
     heading = (
-        f"{one.round.way}, {one.round.leg}: failover {_figure(one.failover)}, "
+        f"{result.vm}, {one.round.way}, {one.round.leg}: failover {_figure(one.failover)}, "
         f"failback {_figure(one.failback)}"
     )
     return [

@@ -73,11 +73,12 @@ def lost_addresses(above: Above, name: str) -> list[str]:
     return lost
 
 
-def cut_off(leg: Leg, other: Leg, vm: str, state: HostState, above: Above) -> Iterator[str]:
+def cut_off(leg: Leg, other: Leg, state: HostState, above: Above) -> Iterator[str]:
     """Why the leg should not be taken away whole, a sentence each.
 
-    :param other: the leg that is to carry the VM meanwhile
+    :param other: the same VM's leg that is to carry it meanwhile
     """
+    vm = leg.vm.name
     if not (other.pf.up and other.pf.carrier):
         yield f"{other.name} has no link: {vm} would have none left"
     if lost := lost_addresses(above, leg.name):

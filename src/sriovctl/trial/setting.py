@@ -6,7 +6,7 @@ import ipaddress
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -79,6 +79,44 @@ def check_named(rack: Rack, vm: str, path: Path) -> None:
             f"{nearest(vm, rack.vms)}it has: {', '.join(rack.vms) or 'none'}",
             "name one of these",
         )
+
+
+def host_of_all(rack: Rack, vms: Sequence[str]) -> str:
+    """The host that some VMs are on.
+
+    :raises UsageError: they are on several
+    """
+    hosts = list(dict.fromkeys(rack.host_of(vm) for vm in vms))
+    if len(hosts) > 1:
+        raise UsageError(
+            f"{', '.join(vms)} are on {', '.join(hosts)}",
+            "only VMs of one host can be tried together",
+            "name VMs of one host, and run it again for the next",
+        )
+    return hosts[0]
+
+
+def given_addresses(words: Sequence[str], vms: Sequence[str]) -> dict[str, str]:
+    """``--address``: ``VM=IP``, or ``IP`` alone where there is one VM. By VM.
+
+    :raises UsageError: it is nothing like that
+    """
+    given = {}
+    for word in words:
+        vm, _, text = word.rpartition("=")
+        if not vm and len(vms) == 1:
+            vm = vms[0]
+        try:
+            given[vm] = str(ipaddress.ip_address(text))
+        except ValueError:
+            vm = ""
+        if vm not in vms:
+            raise UsageError(
+                f"--address {word}: no address of {', '.join(vms)}",
+                "",
+                f"write it as {vms[0]}=10.0.0.1",
+            )
+    return given
 
 
 def running(vm: str, state: HostState) -> VM:

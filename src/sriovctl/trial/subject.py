@@ -12,7 +12,7 @@ from sriovctl.errors import UsageError
 from sriovctl.rack import Rack
 from sriovctl.targets import Target
 from sriovctl.trial.away import Away
-from sriovctl.trial.setting import check_named, lab_place
+from sriovctl.trial.setting import check_named, given_addresses, host_of_all, lab_place
 from sriovctl.trial.ways import LabPlace, Way
 
 
@@ -48,10 +48,13 @@ def subjects(arguments: argparse.Namespace) -> tuple[Subject, ...]:
     rack = rackfile.load(path)
     for vm in named:
         check_named(rack, vm, path)
+    if arguments.together:
+        host_of_all(rack, named)
+    given = given_addresses(arguments.address or (), named)
     limit = list(dict.fromkeys(map(rack.host_of, named))) if named else arguments.limit
     hosts = targets.of_rack(arguments.rack, limit, arguments.inventory)
     found = tuple(
-        _subject(arguments, rack, target, want.name, path)
+        _subject(arguments, rack, target, want.name, path, given.get(want.name))
         for target in hosts
         for want in target.wanted.vms
         if (want.name in named if named else want.nics)
@@ -70,15 +73,27 @@ def _check_asked(arguments: argparse.Namespace, path: Path) -> None:
             "a trial is of the VMs that are named, or of all that hosts have",
             f"sriovctl trial failover {path} VM, or --limit HOST, or --all",
         )
-    for option, given in (("--address", arguments.address), ("--picture", arguments.picture)):
-        if given is not None and not is_one(arguments):
-            raise UsageError(f"{option} for several VMs", "it is one VM's", "name one VM")
+    if arguments.address and not arguments.vms:
+        raise UsageError("--address for VMs without names", "it is one VM's", "name the VMs")
+    if arguments.together and not arguments.vms:
+        raise UsageError(
+            "--together for VMs without names", "they must be of one host", "name them"
+        )
+    if arguments.picture is not None and not (is_one(arguments) or arguments.together):
+        raise UsageError(
+            "--picture for several VMs", "it is of one trial", "name one VM, or try them --together"
+        )
 
 
 def _subject(
-    arguments: argparse.Namespace, rack: Rack, target: Target, vm: str, path: Path
+    arguments: argparse.Namespace,
+    rack: Rack,
+    target: Target,
+    vm: str,
+    path: Path,
+    given: str | None,
 ) -> Subject:
-    pair, address = pair_and_address(rack, vm, path, arguments.address)
+    pair, address = pair_and_address(rack, vm, path, given)
     place = None if arguments.lab is None else lab_place(arguments.lab, target.name)
     return Subject(vm, target, pair, address, place)
 

@@ -7,6 +7,7 @@ after a bounded time, also if whoever started it was killed.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,12 +25,13 @@ UNASKED: tuple[WayName, ...] = ("pf-down", "vf-link", "cable", "switch")
 
 @dataclass(frozen=True)
 class Leg:
-    """A VM's VF and the PF that it is of."""
+    """A running VM's VF and the PF that it is of."""
 
+    vm: VM
     pf: PF
     vf: VF
     nic: VMNic
-    """The VF as the running VM's card."""
+    """The VF as the VM's card."""
 
     @property
     def name(self) -> str:
@@ -39,13 +41,13 @@ class Leg:
 
 @dataclass(frozen=True)
 class Way:
-    """A leg, and how it is taken away."""
+    """A leg by its name, and how it is taken away."""
 
     name: WayName
-    leg: Leg
+    leg: str
     stage: Stage
     on_host: bool
-    """Run on the VM's host; if not, here, where the lab is."""
+    """Run on the VMs' host; if not, here, where the lab is."""
 
 
 @dataclass(frozen=True)
@@ -70,56 +72,76 @@ class LabPlace:
     """By port, the network device that is the switch's end of its cable."""
 
 
-def way(name: WayName, leg: Leg, vm: VM, place: LabPlace | None) -> Way | Skipped:
+def way(name: WayName, legs: Sequence[Leg], place: LabPlace | None) -> Way | Skipped:
     """How one leg is taken away in one way, or why it cannot be.
 
+    :param legs: of each VM on trial its leg of one and the same PF
     :param place: None where the host is in no lab
     """
+    pf, port = legs[0].pf, legs[0].name
     if name == "pf-down":
-        return Way(name, leg, _stage(vm, f"{leg.name} down", *_pf_down(leg)), on_host=True)
+        step = _step(legs, f"{port} down", *_pf_down(port))
+        return Way(name, port, _stage(step), on_host=True)
     if name == "vf-link":
-        if "link_state" in driver(leg.pf.driver).refuses:
-            return Skipped(name, leg.name, f"{leg.pf.driver} cannot set a VF's link state")
-        title = f"{leg.name} VF {leg.vf.index} link disabled"
-        return Way(name, leg, _stage(vm, title, *_vf_link(leg)), on_host=True)
+        if "link_state" in driver(pf.driver).refuses:
+            return Skipped(name, port, f"{pf.driver} cannot set a VF's link state")
+        steps = [
+            _step([leg], f"{port} VF {leg.vf.index} link disabled", *_vf_link(leg)) for leg in legs
+        ]
+        return Way(name, port, _stage(*steps), on_host=True)
     if name == "unbind":
-        if leg.nic.how != "pool" or not leg.nic.managed:
-            return Skipped(name, leg.name, "only a pool's card can be plugged in again as it was")
-        title = f"{leg.name} VF {leg.vf.index} unbound from {leg.vf.driver or 'its driver'}"
-        return Way(name, leg, _stage(vm, title, *_unbind(leg, vm), link="guests"), on_host=True)
+        if not all(leg.nic.how == "pool" and leg.nic.managed for leg in legs):
+            return Skipped(name, port, "only a pool's card can be plugged in again as it was")
+        steps = [
+            _step(
+                [leg],
+                f"{port} VF {leg.vf.index} unbound from {leg.vf.driver or 'its driver'}",
+                *_unbind(leg),
+                link="guests",
+            )
+            for leg in legs
+        ]
+        return Way(name, port, _stage(*steps), on_host=True)
     if place is None:
-        return Skipped(name, leg.name, "only a lab's cables and switches can be cut: --lab NAME")
-    switch = place.switches.get(leg.name)
+        return Skipped(name, port, "only a lab's cables and switches can be cut: --lab NAME")
+    switch = place.switches.get(port)
     if switch is None:
-        return Skipped(name, leg.name, f"lab {place.lab} has no port {leg.name}")
-    words = (place.server, leg.name) if name == "cable" else (switch,)
+        return Skipped(name, port, f"lab {place.lab} has no port {port}")
+    words = (place.server, port) if name == "cable" else (switch,)
     cut, mend = (
         command(sys.executable, "-m", "sriovctl.cli", "lab", verb, "--name", place.lab, *words)
         for verb in ("cut", "mend")
     )
-    return Way(name, leg, _stage(vm, f"{' '.join(words)} cut", cut, "", mend), on_host=False)
+    step = _step(legs, f"{' '.join(words)} cut", cut, "", mend)
+    return Way(name, port, _stage(step), on_host=False)
 
 
-def _stage(vm: VM, title: str, do: str, check: str, undo: str, link: Link = "bonds") -> Stage:
-    step = Step(
+def _stage(*steps: Step) -> Stage:
+    return Stage(title=f"trial: {', '.join(step.title for step in steps)}", steps=steps)
+
+
+def _step(
+    legs: Sequence[Leg], title: str, do: str, check: str, undo: str, link: Link = "bonds"
+) -> Step:
+    names = tuple(leg.vm.name for leg in legs)
+    return Step(
         link=link,
         title=title,
-        reason=f"a trial: does {vm.name} fail over",
+        reason=f"a trial of the failover of {', '.join(names)}",
         do=do,
         check=check,
         undo=undo,
         impact=Impact.LINK_BLIP,
-        affects=(vm.name,),
+        affects=names,
     )
-    return Stage(title=f"trial: {title}", steps=(step,))
 
 
-def _pf_down(leg: Leg) -> tuple[str, str, str]:
-    show = command("ip", "link", "show", "dev", leg.name)
+def _pf_down(port: str) -> tuple[str, str, str]:
+    show = command("ip", "link", "show", "dev", port)
     return (
-        command("ip", "link", "set", "dev", leg.name, "down"),
+        command("ip", "link", "set", "dev", port, "down"),
         f'case $({show}) in *"<UP,"* | *",UP,"* | *",UP>"*) exit 1 ;; esac',
-        command("ip", "link", "set", "dev", leg.name, "up"),
+        command("ip", "link", "set", "dev", port, "up"),
     )
 
 
@@ -127,7 +149,7 @@ def _vf_link(leg: Leg) -> tuple[str, str, str]:
     def state(word: str) -> str:
         return command("ip", "link", "set", "dev", leg.name, "vf", leg.vf.index, "state", word)
 
-    refused = '"$tx_dir/refused"'
+    refused = f'"$tx_dir/refused-{leg.vf.index}"'
     return (
         f"{state('disable')} || {{ true >{refused}; exit 77; }}",
         "",
@@ -136,12 +158,12 @@ def _vf_link(leg: Leg) -> tuple[str, str, str]:
     )
 
 
-def _unbind(leg: Leg, vm: VM) -> tuple[str, str, str]:
+def _unbind(leg: Leg) -> tuple[str, str, str]:
     """By libvirt, which has the VM let go of the card first; a bare unbind waits for that in the
     kernel, with the device's lock held."""
     nic = leg.nic
     pool = nic.pool or ""
-    card = (vm.uuid or vm.name, nic.mac or "", guests.xml_text(pool), leg.pf.pci, "--live")
+    card = (leg.vm.uuid or leg.vm.name, nic.mac or "", guests.xml_text(pool), leg.pf.pci, "--live")
     plugged = guests.nic_xml(pool, nic.mac or "", nic.vlan)
     return (
         command("detach_nic", *card),

@@ -14,4 +14,4 @@ def leg(number: int, index: int = 0) -> Leg:
     pci = f"0000:0{number}:10.{index}"
     mac = f"02:00:00:00:0{number}:0{index}"
     card = VMNic(how="pool", mac=mac, pool=f"em{number}'s", pci=pci, vlan=7)
-    return Leg(bare_pf(number), VF(index=index, pci=pci, driver="vfio-pci"), card)
+    return Leg(GUEST, bare_pf(number), VF(index=index, pci=pci, driver="vfio-pci"), card)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from sriovctl.trial.carried import carrier, parse, parse_of_lab
+import pytest
+
+from sriovctl.trial.carried import SWITCH, carrier, parse, parse_of_lab
 from sriovctl.trial.ways import LabPlace
 from tests.unit.trial.legs import leg
 
@@ -22,18 +24,18 @@ def told(name: str, of_vf: int | None, of_port: int) -> str:
 def test_the_leg_that_counted_the_packets_carries() -> None:
     before = parse(told("em1", 10, 900) + told("em2", 20, 5000), LEGS)
     after = parse(told("em1", 1010, 1910) + told("em2", 25, 5100), LEGS)
-    assert carrier(before, after, 500) == "em1"
+    assert carrier(before, after, 1000, 1) == "em1"
 
 
 def test_a_vf_counter_that_stands_still_is_not_believed() -> None:
     before = parse(told("em1", 0, 900) + told("em2", 0, 5000), LEGS)
     after = parse(told("em1", 0, 910) + told("em2", 0, 6000), LEGS)
-    assert carrier(before, after, 500) == "em2"
+    assert carrier(before, after, 1000, 1) == "em2"
 
 
 def test_a_driver_that_counts_nothing_leaves_it_open() -> None:
     before = parse(told("em1", None, 900) + "leg\tem2\nip\t\n", LEGS)
-    assert carrier(before, before, 500) is None
+    assert carrier(before, before, 1000, 1) is None
 
 
 def test_a_labs_switches_count() -> None:
@@ -46,4 +48,21 @@ def test_a_labs_switches_count() -> None:
         )
 
     before, after = (parse_of_lab(text, place) for text in (switches(5, 5), switches(50, 1005)))
-    assert carrier(before, after, 500) == "em2"
+    assert carrier(before, after, 1000, 1) == "em2"
+
+
+@pytest.mark.parametrize(
+    ("em1", "em2", "who"),
+    [(2000, 30, "em1"), (40, 1800, "em2"), (1010, 1000, None), (1400, 300, "em1"), (900, 0, None)],
+)
+def test_what_does_not_tell_vms_apart_is_believed_where_all_are_on_one_leg(
+    em1: int, em2: int, who: str | None
+) -> None:
+    before = {SWITCH: {"em1": 0, "em2": 0}}
+    assert carrier(before, {SWITCH: {"em1": em1, "em2": em2}}, 1000, 2) == who
+
+
+def test_vfs_tell_vms_apart() -> None:
+    before = parse(told("em1", 0, 0) + told("em2", 0, 0), LEGS)
+    after = parse(told("em1", 1000, 1000) + told("em2", 0, 1000), LEGS)
+    assert carrier(before, after, 1000, 2) == "em1"

@@ -42,7 +42,7 @@ def test_vlans_and_bridges_are_found_above() -> None:
 def leg(number: int, up: bool = True) -> Leg:
     vfs = tuple(VF(index=index, pci=f"0000:0{number}:10.{index}") for index in range(3))
     pf: PF = bare_pf(number, up=up).model_copy(update={"vfs": vfs})
-    return Leg(pf, vfs[0], VMNic(how="pool", mac=None, pci=vfs[0].pci))
+    return Leg(guest("VM-2"), pf, vfs[0], VMNic(how="pool", mac=None, pci=vfs[0].pci))
 
 
 def guest(name: str, *pcis: str) -> VM:
@@ -52,7 +52,7 @@ def guest(name: str, *pcis: str) -> VM:
 
 def reasons(first: Leg, other: Leg, *guests: VM, above: str = "") -> list[str]:
     state = HostState(system=system(), kernel=kernel(), pfs=(first.pf, other.pf), vms=guests)
-    return list(cut_off(first, other, "VM-2", state, parse(above)))
+    return list(cut_off(first, other, state, parse(above)))
 
 
 def test_nobody_is_cut_off_where_everyone_has_two_legs() -> None:

@@ -36,7 +36,7 @@ def result(silent_s: float = 0.5, budget_ms: float | None = None, vm: str = "VM-
         [Move(102.3, "02:00:00:00:00:02", "s2-em2", "switch-2"), Move(103, "?", "x", "switch-1")],
         ["02:00:00:00:00:01"],
     )
-    one = Round("pf-down", "em1", 101, 102, 104, 106, ("em1", "em2", None))
+    one = Round(vm, "pf-down", "em1", 101, 102, 104, 106, ("em1", "em2", None))
     return Result(
         date="2026-11-22T12:00:00+00:00",
         host="server-2",
@@ -87,7 +87,7 @@ def test_json_has_all_figures() -> None:
 
 @pytest.mark.parametrize("vm", ["VM-2", HOSTILE])
 def test_picture_is_xml_and_within_its_frame(vm: str) -> None:
-    tree = ElementTree.fromstring(svg(result(vm=vm)))
+    tree = ElementTree.fromstring(svg([result(vm=vm)]))
     width, height = (float(tree.attrib[key]) for key in ("width", "height"))
     (line,) = tree.iter("{http://www.w3.org/2000/svg}polyline")
     points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
@@ -100,7 +100,7 @@ def test_picture_is_xml_and_within_its_frame(vm: str) -> None:
 
 
 def test_picture_has_every_colour_for_light_and_dark() -> None:
-    light, _, dark = svg(result()).partition("prefers-color-scheme:dark")
+    light, _, dark = svg([result()]).partition("prefers-color-scheme:dark")
     coloured = r"([.\w]+){[^}]*(?:fill|stroke):#"
     assert set(re.findall(coloured, light)) == set(re.findall(coloured, dark))
 

@@ -1,10 +1,11 @@
-"""What a VM's agent says of its addresses."""
+"""Whose address is which: what a VM's agent says, and what is given."""
 
 from __future__ import annotations
 
 import pytest
 
-from sriovctl.trial.setting import first_address
+from sriovctl.errors import UsageError
+from sriovctl.trial.setting import first_address, given_addresses
 
 SAID = """\
  lo         00:00:00:00:00:00    ipv4         127.0.0.1/8
@@ -30,3 +31,15 @@ def test_an_address_that_others_reach_is_taken(more: str, expected: str) -> None
 @pytest.mark.parametrize("text", ["", SAID.splitlines()[0], "a b c not-an-address/7"])
 def test_there_may_be_none(text: str) -> None:
     assert first_address(text) is None
+
+
+def test_one_vms_address_needs_no_name() -> None:
+    assert given_addresses(["10.8.0.12"], ["VM-2"]) == {"VM-2": "10.8.0.12"}
+    both = {"VM-2": "10.8.0.12", "VM-3": "fd00::13"}
+    assert given_addresses(["VM-3=fd00::13", "VM-2=10.8.0.12"], ["VM-2", "VM-3"]) == both
+
+
+@pytest.mark.parametrize("word", ["10.8.0.12", "VM-9=10.8.0.12", "VM-2=nothing", "VM-2=", ""])
+def test_an_address_of_nobody_is_told(word: str) -> None:
+    with pytest.raises(UsageError, match="no address of VM-2, VM-3"):
+        given_addresses([word], ["VM-2", "VM-3"])

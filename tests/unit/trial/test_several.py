@@ -74,6 +74,9 @@ def test_which(rack: Path, words: list[str], expected: list[str]) -> None:
         ["--limit", "server-9"],
         ["--all", "--address", "10.8.0.12"],
         ["web", "db", "--picture", "trial.svg"],
+        ["web", "db", "--address", "10.8.0.12"],
+        ["web", "mail", "--together"],
+        ["--all", "--together"],
     ],
 )
 def test_what_cannot_be_asked(rack: Path, words: list[str]) -> None:
@@ -192,17 +195,19 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-@pytest.mark.parametrize("words", [["--all"], ["VM-2", "VM-3", "VM-9"], ["VM-3"]])
+@pytest.mark.parametrize(
+    "words", [["--all"], ["VM-2", "VM-3", "VM-9"], ["VM-2", "VM-3", "--together"], ["VM-3"]]
+)
 def test_each_result_is_told_and_kept(
     here: Path,
     words: list[str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def measured(_: object, one: Subject, *__: object) -> Result:
-        if one.vm == "VM-9":
+    def measured(_: object, chosen: Sequence[Subject], *__: object) -> list[Result]:
+        if chosen[0].vm == "VM-9":
             raise HostError("VM VM-9 does not run")
-        return result(vm=one.vm, budget_ms=400 if one.vm == "VM-3" else None)
+        return [result(vm=o.vm, budget_ms=400 if o.vm == "VM-3" else None) for o in chosen]
 
     monkeypatch.setattr(command, "_measured", measured)
     code = command.failover(asked(here, *words))
@@ -225,9 +230,9 @@ def test_ctrl_c_gives_back_what_is_away_and_tries_no_other(
     tried: list[str] = []
     away = Leg()
 
-    def measured(_: object, one: Subject, *__: object) -> Result:
-        tried.append(one.vm)
-        taken: list[Any] = one.taken
+    def measured(_: object, chosen: Sequence[Subject], *__: object) -> Result:
+        tried.append(chosen[0].vm)
+        taken: list[Any] = chosen[0].taken
         taken.append((None, away))
         raise KeyboardInterrupt
 

@@ -46,7 +46,7 @@ def make_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_state: str) ->
 
 
 def taken(name: WayName, leg: Leg, tmp_path: Path, bound_s: int = 30) -> Away:
-    one = way(name, leg, GUEST, None)
+    one = way(name, [leg], None)
     assert isinstance(one, Way)
     return Away(LocalReach("here"), one.stage, bound_s, tmp_path / "state")
 
@@ -98,14 +98,54 @@ def test_link_state_goes_back_to_what_it_was(tmp_path: Path, host: LocalReach) -
     assert states == ["disable", "enable"]
 
 
+OTHER = dataclasses.replace(
+    leg(1, 4), vm=GUEST.model_copy(update={"name": "VM-3", "uuid": "1-3"}), pf=ICE.pf
+)
+"""Another VM's leg of the same port."""
+
+
+def test_a_port_is_taken_from_all_vms_at_once(tmp_path: Path, host: LocalReach) -> None:
+    found = way("pf-down", [ICE, OTHER], None)
+    assert isinstance(found, Way)
+    (step,) = found.stage.steps
+    assert step.affects == ("VM-2", "VM-3")
+
+
+def test_each_vm_has_a_vf_of_its_own_to_lose(tmp_path: Path, host: LocalReach) -> None:
+    found = way("vf-link", [ICE, OTHER], None)
+    assert isinstance(found, Way)
+    away = Away(LocalReach("here"), found.stage, 30, tmp_path / "state")
+    away.take(host)
+    away.give_back(host)
+    states = [line.split()[5:] for line in (tmp_path / "calls").read_text().splitlines()]
+    assert states == [
+        ["3", "state", "disable"],
+        ["4", "state", "disable"],
+        ["4", "state", "auto"],
+        ["3", "state", "auto"],
+    ]
+
+
+def test_one_vf_that_is_refused_leaves_none_without_its_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = make_host(tmp_path, monkeypatch, "case $* in *'vf 4'*) exit 2 ;; esac")
+    found = way("vf-link", [ICE, OTHER], None)
+    assert isinstance(found, Way)
+    with pytest.raises(RefusedError):
+        Away(LocalReach("here"), found.stage, 30, tmp_path / "state").take(host)
+    states = [line.split()[5:] for line in (tmp_path / "calls").read_text().splitlines()]
+    assert states[-1] == ["3", "state", "auto"]
+
+
 def test_igb_has_no_link_state() -> None:
-    skipped = way("vf-link", IGB, GUEST, None)
+    skipped = way("vf-link", [IGB], None)
     assert isinstance(skipped, Skipped)
     assert "igb" in skipped.why
 
 
 def test_a_driver_is_unbound_by_libvirt_and_the_same_card_comes_back() -> None:
-    found = way("unbind", IGB, GUEST, None)
+    found = way("unbind", [IGB], None)
     assert isinstance(found, Way)
     (step,) = found.stage.steps
     card = ["1-2", "02:00:00:00:01:03", "em1&apos;s", IGB.pf.pci, "--live"]
@@ -120,13 +160,13 @@ def test_a_driver_is_unbound_by_libvirt_and_the_same_card_comes_back() -> None:
 @pytest.mark.parametrize("card", [{"how": "hostdev", "mac": None}, {"managed": False}])
 def test_a_card_that_cannot_be_plugged_in_again_is_left_alone(card: dict[str, Any]) -> None:
     nic = IGB.nic.model_copy(update=card)
-    assert isinstance(way("unbind", dataclasses.replace(IGB, nic=nic), GUEST, None), Skipped)
+    assert isinstance(way("unbind", [dataclasses.replace(IGB, nic=nic)], None), Skipped)
 
 
 @pytest.mark.parametrize("name", ["cable", "switch"])
 def test_only_a_lab_has_cables(name: WayName) -> None:
-    assert isinstance(way(name, IGB, GUEST, None), Skipped)
-    found = way(name, IGB, GUEST, LAB)
+    assert isinstance(way(name, [IGB], None), Skipped)
+    found = way(name, [IGB], LAB)
     assert isinstance(found, Way)
     assert not found.on_host
     (step,) = found.stage.steps

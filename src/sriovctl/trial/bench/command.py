@@ -25,6 +25,8 @@ from sriovctl.trial.setting import (
     address_by_agent,
     check_named,
     end_as_from_the_keyboard,
+    given_addresses,
+    host_of_all,
     lab_place,
     only,
     running,
@@ -45,8 +47,8 @@ def bench(arguments: argparse.Namespace) -> int:
     vms: list[str] = list(dict.fromkeys(arguments.vms))
     for vm in vms:
         check_named(rack, vm, file)
-    given = _given(arguments.address or (), vms)
-    (target,) = targets.of_rack(arguments.rack, [_host_of(rack, vms)])
+    given = given_addresses(arguments.address or (), vms)
+    (target,) = targets.of_rack(arguments.rack, [host_of_all(rack, vms)])
     place = None if arguments.lab is None else lab_place(arguments.lab, target.name)
     if target.is_here and place is None and arguments.sender is None:
         raise UsageError(
@@ -155,41 +157,6 @@ def _of_rack(rack: Rack, vms: Sequence[str]) -> dict[str, str]:
         for pair in reversed(rack.vms[vm].pairs)
         if pair.bond.addresses
     }
-
-
-def _given(words: Sequence[str], vms: Sequence[str]) -> dict[str, str]:
-    """``--address VM=IP``.
-
-    :raises UsageError: it is nothing like that
-    """
-    given = {}
-    for word in words:
-        vm, _, text = word.rpartition("=")
-        try:
-            given[vm] = str(ipaddress.ip_address(text))
-        except ValueError:
-            vm = ""
-        if vm not in vms:
-            raise UsageError(
-                f"--address {word}: no address of {', '.join(vms)}",
-                "",
-                f"write it as {vms[0]}=10.0.0.1",
-            )
-    return given
-
-
-def _host_of(rack: Rack, vms: Sequence[str]) -> str:
-    """
-    :raises UsageError: they are on several hosts
-    """
-    hosts = list(dict.fromkeys(rack.host_of(vm) for vm in vms))
-    if len(hosts) > 1:
-        raise UsageError(
-            f"{', '.join(vms)} are on {', '.join(hosts)}",
-            "only VMs of one host can be compared with each other and with it",
-            "name VMs of one host, and run it again for the next",
-        )
-    return hosts[0]
 
 
 def _kind(path: Path) -> store.Kind:
