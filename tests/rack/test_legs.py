@@ -78,7 +78,7 @@ def test_both_ports_change_under_traffic_and_back(
     before = cards(look(room))
     inside = switches.inside(room.lab.namespace, [sys.executable])
     senders = {
-        vm: Sender(LocalReach("the switch"), inside, address, RATE, MOST_S)
+        vm: Sender(LocalReach("the switch"), inside, address, RATE, MOST_S, PATIENCE_S)
         for vm, address in VMS.items()
     }
     room.must(SERVER, "cat >/run/cards.sh", COUNT_CARDS)

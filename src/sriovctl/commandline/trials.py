@@ -72,6 +72,10 @@ def _failover(kinds: Commands[argparse.ArgumentParser]) -> None:
         ("back", 10, "how long is watched after it is back; the bond's updelay is added where it "
          "is known (default: 10)"),
         ("patience", 60, "how long to wait for the VM to answer (default: 60)"),
+        ("answer-timeout", 60, "for a host to take a leg away, to give it back, or to say what is "
+         "there (default: 60)"),
+        ("confirm-timeout", 30, "a leg that nobody gives back comes back by itself so much later "
+         "than it should have (default: 30)"),
     ):  # fmt: skip
         failover.add_argument(f"--{name}", type=seconds, default=default, metavar="S", help=words)
     failover.add_argument(
@@ -113,13 +117,13 @@ def _bench(kinds: Commands[argparse.ArgumentParser]) -> None:
         ("seconds", 5, "of each run (default: 5)"),
     ):
         bench.add_argument(f"--{name}", type=count, default=default, metavar="N", help=words)
-    bench.add_argument(
-        "--patience",
-        type=seconds,
-        default=60,
-        metavar="S",
-        help="how long to wait for a VM and its iperf3 server to answer (default: 60)",
-    )
+    for name, default, words in (
+        ("patience", 60, "how long to wait for a VM and its iperf3 server to answer (default: 60)"),
+        ("run-timeout", 30, "a run that is so much longer under way than it should be is ended and "
+         "left out (default: 30)"),
+        ("answer-timeout", 60, "for a host to say what is there (default: 60)"),
+    ):  # fmt: skip
+        bench.add_argument(f"--{name}", type=seconds, default=default, metavar="S", help=words)
     bench.add_argument(
         "--from",
         dest="sender",

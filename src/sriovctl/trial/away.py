@@ -47,9 +47,6 @@ exit 0
 """
 """Has a transaction undone, and waits until it is."""
 
-ANSWER_S = 60.0
-"""For a host to take a leg away, or to give it back."""
-
 
 class RefusedError(Exception):
     """The driver does not do this; its words."""
@@ -58,14 +55,18 @@ class RefusedError(Exception):
 class Away:
     """One leg, away from :meth:`take` until :meth:`give_back`, and no longer than a bound."""
 
-    def __init__(self, reach: Reach, stage: Stage, bound_s: int, state: Path | None) -> None:
+    def __init__(
+        self, reach: Reach, stage: Stage, bound_s: int, answer_s: float, state: Path | None
+    ) -> None:
         """
         :param stage: takes the leg away; its undo gives it back
         :param bound_s: after so many seconds it comes back by itself, also if nobody is left here
+        :param answer_s: for the host to take the leg away, or to give it back
         :param state: folder for the transaction; None: as on every host, /var/lib/sriovctl
         """
         self._stage = stage
         self._bound_s = bound_s
+        self._answer_s = answer_s
         self._name = transaction_id(stage_digest(stage, host=reach.name), secrets.token_hex(4))
         self._host = reach.name
         place = None if state is None else command(f"SRIOVCTL_STATE={state}")
@@ -101,11 +102,11 @@ class Away:
         self._run = Background(
             lambda: reach.run(
                 self._environment + script,
-                timeout_s=self._bound_s + 2 * ANSWER_S,
+                timeout_s=self._bound_s + 2 * self._answer_s,
                 on_line=self._on_line,
             )
         )
-        _wait(self._settled.is_set, self._run, ANSWER_S)
+        _wait(self._settled.is_set, self._run, self._answer_s)
         if self._failed is not None or self._end is not None:
             self._raise_failure()
 
@@ -138,20 +139,21 @@ class Away:
             "the leg was given back" if self._undo_failed is None else "the leg is NOT back",
         )
 
-    def give_back(self, reach: Reach, patience_s: float = ANSWER_S) -> None:
+    def give_back(self, reach: Reach) -> None:
         """Give the leg back and see that it is; nothing to do where it was given back already.
 
-        :param patience_s: for a host that cannot be reached just now, beyond the bound after which
-            it gives the leg back by itself
+        A host that cannot be reached just now is asked again until it must have answered after the
+        bound, at which it gives the leg back by itself.
+
         :raises TransactionError: nobody can say whether it is back, or it is not
         """
-        deadline = time.monotonic() + self._bound_s + patience_s
+        deadline = time.monotonic() + self._bound_s + self._answer_s
         while self._end is None:
             try:
                 stop = f"{self._environment}set -- {command(self._name)}\n{_STOP}"
-                reach.run(stop, timeout_s=ANSWER_S)
+                reach.run(stop, timeout_s=self._answer_s)
                 told = self._environment + follow_up(self._name)
-                reach.run(told, timeout_s=ANSWER_S, on_line=self._on_line)
+                reach.run(told, timeout_s=self._answer_s, on_line=self._on_line)
             except UnreachableError as error:
                 if time.monotonic() > deadline:
                     raise TransactionError(

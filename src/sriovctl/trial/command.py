@@ -19,7 +19,6 @@ from sriovctl.reach import Reach
 from sriovctl.targets import Target
 from sriovctl.trial import picture, store
 from sriovctl.trial.failover import (
-    BOUND_S,
     OnTrial,
     Pace,
     Trial,
@@ -126,7 +125,7 @@ def _permitted(
     vm = running(subject.vm, state)
     legs = legs_of(vm, _macs(subject.target, vm.name, subject.pair, state), state)
     if not arguments.force:
-        check_permitted(legs, _ways(arguments), host, state)
+        check_permitted(legs, _ways(arguments), host, state, arguments.answer_timeout)
     return legs
 
 
@@ -163,22 +162,30 @@ def _measured(
     before = reconcile.look(host)
     legs = {one.vm: _permitted(arguments, one, host, before) for one in chosen}
     check_same_ports(legs)
-    addresses = {one.vm: one.address or address_by_agent(host, one.vm) for one in chosen}
+    addresses = {
+        one.vm: one.address or address_by_agent(host, one.vm, arguments.answer_timeout)
+        for one in chosen
+    }
     monitors = {one.vm: _monitor(arguments, one) for one in chosen}
     updelay_ms = max(monitor.updelay_ms if monitor else 0 for monitor in monitors.values())
     pace = Pace(
-        arguments.rate, arguments.away, arguments.back + updelay_ms / 1000, arguments.patience
+        rate=arguments.rate,
+        away_s=arguments.away,
+        back_s=arguments.back + updelay_ms / 1000,
+        patience_s=arguments.patience,
+        answer_s=arguments.answer_timeout,
+        confirm_s=arguments.confirm_timeout,
     )
     ways = _ways(arguments)
-    # each round, and its answers; far more than it takes, and yet an end
-    most_s = 2 * len(ways) * (pace.away_s + pace.back_s + 4 * pace.patience_s + BOUND_S)
+    most_s = pace.most_s(2 * len(ways))
     prefix = (*sending.prefix, sending.python)
-    vms = tuple(
-        OnTrial(vm, own, Sender(sending.reach, prefix, addresses[vm], arguments.rate, most_s))
-        for vm, own in legs.items()
-    )
+
+    def sender(address: str) -> Sender:
+        return Sender(sending.reach, prefix, address, pace.rate, most_s, pace.answer_s)
+
+    vms = tuple(OnTrial(vm, own, sender(addresses[vm])) for vm, own in legs.items())
     trial = Trial(vms, ways, pace, host, place, telling, chosen[0].taken)
-    with watched_switches(place, most_s) as moves:
+    with watched_switches(place, most_s, pace.answer_s) as moves:
         probes = trial.run()
     _check_as_before(target, before, reconcile.look(host))
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,12 +18,8 @@ from sriovctl.trial.probes import Probe
 from sriovctl.trial.sender import Sender
 from sriovctl.trial.ways import LabPlace, Leg, Skipped, Way, WayName, way
 
-LOOK_S = 60.0
-"""For a host to say what its counters and devices are."""
 COUNTED_S = 1.0
 """How long is counted to see which leg carries."""
-BOUND_S = 30
-"""So much longer than it should be away may a leg stay away if nobody is left to give it back."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,16 @@ class Pace:
     """How long is watched after a leg was given back."""
     patience_s: float
     """For the VMs to answer, before and between outages."""
+    answer_s: float
+    """For a host to take a leg away, to give it back, or to say what its counters are."""
+    confirm_s: float
+    """So much longer than it should be away may a leg stay away if nobody is left to give it
+    back."""
+
+    def most_s(self, rounds: int) -> float:
+        """Far more than so many legs take, and yet an end."""
+        waiting_s = 4 * (self.patience_s + self.answer_s) + self.confirm_s
+        return rounds * (self.away_s + self.back_s + waiting_s)
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,9 @@ class Trial:
 
     def _round(self, one: Way, began: float, before: list[str | None]) -> list[Round]:
         reach = reach_of(one, self.host, self.place)
-        away = Away(reach, one.stage, round(self.pace.away_s) + BOUND_S, state_of(one, self.place))
+        bound_s = math.ceil(self.pace.away_s + self.pace.confirm_s)
+        state = state_of(one, self.place)
+        away = Away(reach, one.stage, bound_s, self.pace.answer_s, state)
         self.away.append((one, away))
         self.say(f"{one.name}: {one.leg} is taken away")
         try:
@@ -189,9 +198,9 @@ class Trial:
         """What counts each VM's packets."""
         if self.place is not None:
             reach: Reach = LocalReach(self.place.lab)
-            done = reach.run(script_of_lab(self.place), timeout_s=LOOK_S)
+            done = reach.run(script_of_lab(self.place), timeout_s=self.pace.answer_s)
             return [parse_of_lab(done.stdout, self.place)] * len(self.vms)
-        done = self.host.run(script(self.vms[0].legs), timeout_s=LOOK_S)
+        done = self.host.run(script(self.vms[0].legs), timeout_s=self.pace.answer_s)
         return [parse(done.stdout, one.legs) for one in self.vms]
 
 
@@ -246,7 +255,11 @@ def check_same_ports(legs: Mapping[str, Sequence[Leg]]) -> None:
 
 
 def check_permitted(
-    legs: Sequence[Leg], ways: Sequence[WayName], host: Reach, state: HostState
+    legs: Sequence[Leg],
+    ways: Sequence[WayName],
+    host: Reach,
+    state: HostState,
+    answer_s: float,
 ) -> None:
     """Refuse where somebody else would be cut off.
 
@@ -254,7 +267,7 @@ def check_permitted(
     """
     if not {"pf-down", "cable", "switch"} & set(ways):
         return
-    above = refusals.parse(host.run(refusals.LOOK, timeout_s=LOOK_S).stdout)
+    above = refusals.parse(host.run(refusals.LOOK, timeout_s=answer_s).stdout)
     reasons = [
         f"{leg.name} away: {reason}"
         for leg, other in zip(legs, reversed(legs), strict=True)

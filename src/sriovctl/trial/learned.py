@@ -13,8 +13,6 @@ from sriovctl.shell import command
 from sriovctl.trial.background import Background
 from sriovctl.trial.ways import LabPlace
 
-STOP_S = 10.0
-"""For the switches' monitor to end when it was told to."""
 _MOVE = re.compile(r"([0-9a-f:]{17}) dev (\S+) .*\bmaster (\S+)")
 
 
@@ -82,11 +80,14 @@ def parse_move(line: str, moment: float) -> Move | None:
 
 
 @contextmanager
-def watched_switches(place: LabPlace | None, most_s: float) -> Iterator[list[Move]]:
+def watched_switches(
+    place: LabPlace | None, most_s: float, answer_s: float
+) -> Iterator[list[Move]]:
     """A lab's switches, watched meanwhile; the list grows as their tables change.
 
     :param place: None: no switch can be asked, and the list stays empty
     :param most_s: more than it takes
+    :param answer_s: for their monitor to end when it is told to
     """
     moves: list[Move] = []
     if place is None:
@@ -114,5 +115,5 @@ def watched_switches(place: LabPlace | None, most_s: float) -> Iterator[list[Mov
         yield moves
     finally:
         if pid and run.running:
-            reach.run(f"kill {command(pid)} || :\n", timeout_s=STOP_S)
-        run.join(STOP_S)
+            reach.run(f"kill {command(pid)} || :\n", timeout_s=answer_s)
+        run.join(answer_s)

@@ -15,24 +15,29 @@ from sriovctl.trial.background import Background
 from sriovctl.trial.learned import Announcement, parse_announcement
 from sriovctl.trial.probes import Probe
 
-STOP_S = 30.0
-"""For the sender to hand over what was lost, after it was told to end."""
-
 
 class Sender:
     """Sends from when it is made until it is stopped."""
 
     def __init__(
-        self, reach: Reach, prefix: Sequence[str], address: str, rate: float, most_s: float
+        self,
+        reach: Reach,
+        prefix: Sequence[str],
+        address: str,
+        rate: float,
+        most_s: float,
+        answer_s: float,
     ) -> None:
         """
         :param reach: where traffic is sent from, as root
         :param prefix: a command that runs the sender's, with Python: ``("python3",)``
         :param rate: packets/s
         :param most_s: it ends by itself after this many seconds, whatever happens to us
+        :param answer_s: to hand over what was lost, after it was told to end
         """
         self._reach = reach
         self._address = address
+        self._answer_s = answer_s
         self._pid: str | None = None
         self._probes: list[Probe] = []
         self._announcements: list[Announcement] = []
@@ -44,7 +49,7 @@ class Sender:
         self._run = Background(lambda: self._follow(f"exec {line}\n", most_s))
 
     def _follow(self, script: str, most_s: float) -> None:
-        done = self._reach.run(script, timeout_s=most_s + STOP_S, on_line=self._on_line)
+        done = self._reach.run(script, timeout_s=most_s + self._answer_s, on_line=self._on_line)
         self._stderr = done.stderr.strip()
 
     def _on_line(self, line: str) -> None:
@@ -97,7 +102,7 @@ class Sender:
     def stop(self) -> None:
         """End it; a sender that cannot be told ends by itself."""
         if self._pid is not None and self._run.running:
-            self._reach.run(f"kill {command(self._pid)} || :\n", timeout_s=STOP_S)
+            self._reach.run(f"kill {command(self._pid)} || :\n", timeout_s=self._answer_s)
 
     @property
     def announcements(self) -> tuple[Announcement, ...]:
@@ -111,7 +116,7 @@ class Sender:
         :raises SriovctlError: it was lost
         """
         self.stop()
-        self._run.join(pinger.LINGER_S + STOP_S)
+        self._run.join(pinger.LINGER_S + self._answer_s)
         if not self._probes:
             raise SriovctlError(f"{self._reach.name}: the sender said nothing", self._stderr)
         shift = self._shift or 0.0

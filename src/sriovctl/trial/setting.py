@@ -23,9 +23,6 @@ from sriovctl.view.harmless import harmless
 
 T = TypeVar("T")
 
-ASK_S = 60.0
-"""For libvirt to say what a VM's guest agent says."""
-
 
 @dataclass(frozen=True)
 class Sending:
@@ -130,13 +127,14 @@ def running(vm: str, state: HostState) -> VM:
     return guest
 
 
-def address_by_agent(host: Reach, vm: str) -> str:
+def address_by_agent(host: Reach, vm: str, answer_s: float) -> str:
     """What the VM's guest agent says its address is.
 
+    :param answer_s: for libvirt to say it
     :raises UsageError: it has no agent, or it names none
     """
     words = command("virsh", "-q", "-c", "qemu:///system", "domifaddr", vm, "--source", "agent")
-    done = host.run(f"{words}\n", timeout_s=ASK_S)
+    done = host.run(f"{words}\n", timeout_s=answer_s)
     found = first_address(done.stdout)
     if found is None:
         raise UsageError(

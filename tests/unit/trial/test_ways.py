@@ -48,7 +48,7 @@ def make_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_state: str) ->
 def taken(name: WayName, leg: Leg, tmp_path: Path, bound_s: int = 30) -> Away:
     one = way(name, [leg], None)
     assert isinstance(one, Way)
-    return Away(LocalReach("here"), one.stage, bound_s, tmp_path / "state")
+    return Away(LocalReach("here"), one.stage, bound_s, 60.0, tmp_path / "state")
 
 
 def test_a_port_goes_down_and_comes_back(tmp_path: Path, host: LocalReach) -> None:

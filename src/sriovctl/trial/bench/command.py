@@ -19,7 +19,7 @@ from sriovctl.targets import Target
 from sriovctl.trial import refusals, store
 from sriovctl.trial.bench import picture
 from sriovctl.trial.bench.result import Circumstances, Measured, Result, figures
-from sriovctl.trial.bench.run import ASK_S, Bench, Path
+from sriovctl.trial.bench.run import Bench, Path, Patience
 from sriovctl.trial.setting import (
     Sending,
     address_by_agent,
@@ -87,24 +87,24 @@ def _bench(
     host: Reach,
     target: Target,
 ) -> Result:
+    answer_s = arguments.answer_timeout
     state = reconcile.look(host)
-    paths = [_path_to(vm, known.get(vm), host, state) for vm in vms]
-    own = host_address(_addresses(host), [path.address for path in paths])
+    paths = [_path_to(vm, known.get(vm), host, state, answer_s) for vm in vms]
+    own = host_address(_addresses(host, answer_s), [path.address for path in paths])
     skipped = []
     if own is None:
         skipped.append(f"{target.name}: it has no address in the network of {', '.join(vms)}")
     else:
         paths.append(Path(target.name, "host", own, _drivers(pf.driver for pf in state.pfs)))
     telling = say_nothing if arguments.json else say
-    bench = Bench(
-        tuple(paths), sending, host, arguments.seconds, arguments.runs, arguments.patience, telling
-    )
+    patience = Patience(arguments.patience, arguments.run_timeout, answer_s)
+    bench = Bench(tuple(paths), sending, host, arguments.seconds, arguments.runs, patience, telling)
     found = bench.measure()
     circumstances = Circumstances(
         date=store.now(),
         rack=rack,
         host=target.name,
-        kernel=host.run("uname -r\n", timeout_s=ASK_S).stdout.strip(),
+        kernel=host.run("uname -r\n", timeout_s=answer_s).stdout.strip(),
         sent_from=sending.reach.name,
         seconds=arguments.seconds,
     )
@@ -127,20 +127,20 @@ def host_address(own: Iterable[str], others: Sequence[str]) -> str | None:
     return None
 
 
-def _addresses(host: Reach) -> Iterator[str]:
-    above = refusals.parse(host.run(refusals.LOOK, timeout_s=ASK_S).stdout)
+def _addresses(host: Reach, answer_s: float) -> Iterator[str]:
+    above = refusals.parse(host.run(refusals.LOOK, timeout_s=answer_s).stdout)
     for addresses in above.addresses.values():
         yield from addresses
 
 
-def _path_to(vm: str, address: str | None, host: Reach, state: HostState) -> Path:
+def _path_to(vm: str, address: str | None, host: Reach, state: HostState, answer_s: float) -> Path:
     guest = running(vm, state)
     held = {nic.pci for nic in guest.live_nics if nic.pci is not None}
     ports = [pf for pf in state.pfs if held & {vf.pci for vf in pf.vfs}]
     return Path(
         name=vm,
         kind="VFs" if ports else "bridge",
-        address=address or address_by_agent(host, vm),
+        address=address or address_by_agent(host, vm, answer_s),
         driver=_drivers(pf.driver for pf in ports or state.pfs),
     )
 

@@ -64,21 +64,26 @@ MEASURES = (
 )
 
 
-class FlowError(Exception):
-    """iperf3 says that it did not work; its words."""
+class RunError(Exception):
+    """A run gave no figure; why."""
+
+    @property
+    def unserved(self) -> bool:
+        """No iperf3 server takes it just now: there is none, or it is at work for another run."""
+        return any(words in str(self) for words in ("unable to connect", "server is busy"))
 
 
 def received(text: str) -> float:
     """Bits per second that arrived, by iperf3's JSON.
 
-    :raises FlowError: it failed, or was cut off
+    :raises RunError: it failed, or was cut off
     """
     try:
         told = json.loads(text)
     except ValueError:
-        raise FlowError("it ended without a result") from None
+        raise RunError("it ended without a result") from None
     if "error" in told:
-        raise FlowError(str(told["error"]))
+        raise RunError(str(told["error"]))
     try:
         end = told["end"]
         if "sum_received" in end:
@@ -87,7 +92,7 @@ def received(text: str) -> float:
         total = end["sum"]
         return float(total["bits_per_second"]) * (1 - float(total["lost_percent"]) / 100)
     except (KeyError, TypeError, ValueError):
-        raise FlowError("its result has no figure of what arrived") from None
+        raise RunError("its result has no figure of what arrived") from None
 
 
 def round_trips(text: str) -> list[float]:

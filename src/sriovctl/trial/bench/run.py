@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 from sriovctl.errors import HostError
-from sriovctl.reach import Reach
+from sriovctl.reach import OverdueError, Reach
 from sriovctl.shell import command
 from sriovctl.trial.background import Background
 from sriovctl.trial.bench.flows import (
     FLOWS,
     PING_INTERVAL_S,
     Flow,
-    FlowError,
+    RunError,
     cpu_per_gigabit,
     latency,
     received,
@@ -24,10 +23,8 @@ from sriovctl.trial.bench.flows import (
 )
 from sriovctl.trial.setting import Sending
 
-ASK_S = 60.0
-"""For a host to answer something that takes no time."""
-LATE_S = 30.0
-"""So much longer than it should may iperf3 or ping take; then it is ended."""
+KILL_S = 5
+"""After which iperf3 or ping, told to end and not ended, is killed."""
 PORT = 5201
 """iperf3's own."""
 
@@ -53,6 +50,18 @@ class Path:
     """Of the ports on the way."""
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long is waited for what, in seconds."""
+
+    served_s: float
+    """For a VM and its iperf3 server to answer."""
+    run_s: float
+    """So much longer than it should may a run take; then it is ended."""
+    answer_s: float
+    """For a host to say what takes no time."""
+
+
 @dataclass
 class Bench:
     """What is measured, and from where."""
@@ -63,11 +72,12 @@ class Bench:
     seconds: int
     """Of each run."""
     runs: int
-    patience_s: float
+    patience: Patience
     say: Callable[[str], None]
     skipped: list[str] = field(default_factory=list)
     """Runs that failed on a path where others did not, and why."""
-    _served: set[Path] = field(default_factory=set)
+    _well: set[tuple[Path, str]] = field(default_factory=set)
+    """Paths on which a tool was seen to work."""
 
     def measure(self) -> dict[str, dict[str, list[float]]]:
         """All runs of all, the paths in turns.
@@ -78,94 +88,120 @@ class Bench:
         self._check_tools()
         found: dict[str, dict[str, list[float]]] = {path.name: {} for path in self.paths}
         for run in range(1, self.runs + 1):
-            for words, measure in self._measures():
+            for flow in (None, *FLOWS):
                 for path in self.paths:
-                    self.say(f"run {run} of {self.runs}: {path.name}, {words}")
-                    for name, value in measure(path).items():
+                    self.say(f"run {run} of {self.runs}: {path.name}, {_words(flow)}")
+                    for name, value in self._run(path, flow).items():
                         found[path.name].setdefault(name, []).append(value)
         return found
-
-    def _measures(self) -> Iterator[tuple[str, Callable[[Path], dict[str, float]]]]:
-        yield "ping", self._latency
-        for flow in FLOWS:
-            yield flow.words, partial(self._flow, flow)
 
     def _check_tools(self) -> None:
         reaches = [(self.sending.reach, "iperf3"), (self.sending.reach, "ping")]
         if any(path.kind == "host" for path in self.paths):
             reaches.append((self.host, "iperf3"))
         for reach, tool in reaches:
-            if reach.run(f"command -v {tool}\n", timeout_s=ASK_S).status != 0:
+            if reach.run(f"command -v {tool}\n", timeout_s=self.patience.answer_s).status != 0:
                 raise HostError(
                     f"{reach.name}: there is no {tool}",
                     "traffic is measured by it",
                     f"install it there, as: apt-get install {tool}",
                 )
 
+    def _run(self, path: Path, flow: Flow | None) -> dict[str, float]:
+        """One run; again while who is asked may not be ready yet, left out where it fails then.
+
+        :param flow: None for ping
+        """
+        tool = "ping" if flow is None else "iperf3"
+        deadline = time.monotonic() + self.patience.served_s
+        while True:
+            try:
+                figures = self._latency(path) if flow is None else self._throughput(path, flow)
+            except RunError as error:
+                worked = (path, tool) in self._well
+                # a server for a single run is gone for a moment after each
+                if (error.unserved or not worked) and time.monotonic() <= deadline:
+                    time.sleep(0.2)
+                elif worked:
+                    self._skip(f"{path.name}, {_words(flow)}, once: {error}")
+                    return {}
+                else:
+                    raise self._never(path, tool, error) from error
+            else:
+                self._well.add((path, tool))
+                return figures
+
+    def _skip(self, what: str) -> None:
+        self.skipped.append(what)
+        self.say(f"left out: {what}")
+
+    def _never(self, path: Path, tool: str, error: RunError) -> HostError:
+        sender = self.sending.reach.name
+        who = f"{path.name} at {path.address}"
+        if tool == "ping":
+            return HostError(
+                f"{who} does not answer {sender} within {self.patience.served_s:g} s",
+                "it is not up, has another address, or drops ICMP echo requests",
+                f"try there: {command(tool, path.address)}; or --address, or --from HOST",
+            )
+        return HostError(
+            f"{who}: iperf3: {error}",
+            f"it needs an iperf3 server on port {PORT} there, that can be reached",
+            f"in the VM: iperf3 -s; then try from {sender}: {command(tool, '-c', path.address)}",
+        )
+
     def _send(self, words: Sequence[str]) -> str:
-        limit = self.seconds + LATE_S
-        line = command(*self.sending.prefix, "timeout", f"{limit:g}", *words)
-        return self.sending.reach.run(f"exec {line}\n", timeout_s=limit + ASK_S).stdout
+        limit = self.seconds + self.patience.run_s
+        line = command(*self.sending.prefix, "timeout", "-k", str(KILL_S), f"{limit:g}", *words)
+        longest = limit + KILL_S + self.patience.answer_s
+        try:
+            return self.sending.reach.run(f"exec {line}\n", timeout_s=longest).stdout
+        except OverdueError as error:
+            raise RunError(error.found) from error
 
     def _latency(self, path: Path) -> dict[str, float]:
         count = max(2, round(self.seconds / PING_INTERVAL_S))
         words = ["ping", "-n", "-i", f"{PING_INTERVAL_S:g}", "-c", str(count), path.address]
-        deadline = time.monotonic() + self.patience_s
-        while True:
-            trips = round_trips(self._send(words))
-            if len(trips) > 1:
-                return latency(trips)
-            if time.monotonic() > deadline:
-                raise HostError(
-                    f"{path.name} at {path.address} does not answer {self.sending.reach.name} "
-                    f"within {self.patience_s:g} s",
-                    "it is not up, has another address, or drops ICMP echo requests",
-                    f"try there: {command('ping', path.address)}; or --address, or --from HOST",
-                )
+        trips = round_trips(self._send(words))
+        if len(trips) < 2:
+            raise RunError("no answer")
+        return latency(trips)
 
-    def _flow(self, flow: Flow, path: Path) -> dict[str, float]:
-        deadline = time.monotonic() + self.patience_s
-        while True:
-            try:
-                figures = self._once(path, flow)
-            except FlowError as error:
-                # a server for a single run is gone for a moment after each
-                if time.monotonic() <= deadline:
-                    time.sleep(0.2)
-                    continue
-                if path in self._served:
-                    self.skipped.append(f"{path.name}, {flow.words}, once: {error}")
-                    return {}
-                raise HostError(
-                    f"{path.name} at {path.address}: iperf3, {flow.words}: {error}",
-                    f"it needs an iperf3 server on port {PORT} there, that can be reached",
-                    f"in the VM: iperf3 -s; then try from {self.sending.reach.name}: "
-                    f"{command('iperf3', '-c', path.address)}",
-                ) from error
-            self._served.add(path)
-            return figures
-
-    def _once(self, path: Path, flow: Flow) -> dict[str, float]:
+    def _throughput(self, path: Path, flow: Flow) -> dict[str, float]:
         if path.kind == "host":
             self._serve_once()
         cpu: list[str] = []
-        quarter = f"{self.seconds / 4:g}", f"{self.seconds / 2:g}"
-        watch = Background(
-            lambda: cpu.append(self.host.run(_CPU, quarter, timeout_s=self.seconds + ASK_S).stdout)
-        )
+        watch = Background(lambda: cpu.append(self._host_cpu(path, flow)))
         words = ["iperf3", "-c", path.address, "-p", str(PORT), "-t", str(self.seconds), "-J"]
         try:
-            text = self._send([*words, *flow.options])
+            rate = received(self._send([*words, *flow.options]))
         finally:
-            watch.join(self.seconds + ASK_S)
-        rate = received(text)
+            watch.join(self.seconds + self.patience.answer_s)
         figures = {flow.name: rate / flow.per_second}
-        spent = cpu_per_gigabit(cpu[0], rate) if flow.with_cpu else None
+        spent = cpu_per_gigabit(cpu[0], rate)
         if spent is not None:
             figures |= {f"cpu_{flow.name}": spent[0], f"cpu_all_{flow.name}": spent[1]}
         return figures
 
+    def _host_cpu(self, path: Path, flow: Flow) -> str:
+        """What :data:`_CPU` says; nothing where the host is too busy to say it in time."""
+        if not flow.with_cpu:
+            return ""
+        quarter = f"{self.seconds / 4:g}", f"{self.seconds / 2:g}"
+        limit = self.seconds + self.patience.answer_s
+        try:
+            return self.host.run(_CPU, quarter, timeout_s=limit).stdout
+        except OverdueError as error:
+            self._skip(f"{path.name}, host's CPU, {flow.words}, once: {error.found}")
+            return ""
+
     def _serve_once(self) -> None:
         """A server on the host for one run; it ends by itself, also if nobody comes."""
-        line = command("timeout", f"{self.seconds + 2 * LATE_S:g}", "iperf3", "-s", "-1")
-        self.host.run(f"setsid {line} -p {PORT} >/dev/null 2>&1 </dev/null &\n", timeout_s=ASK_S)
+        longest = self.seconds + 2 * self.patience.run_s
+        line = command("timeout", f"{longest:g}", "iperf3", "-s", "-1")
+        background = f"setsid {line} -p {PORT} >/dev/null 2>&1 </dev/null &\n"
+        self.host.run(background, timeout_s=self.patience.answer_s)
+
+
+def _words(flow: Flow | None) -> str:
+    return "ping" if flow is None else flow.words

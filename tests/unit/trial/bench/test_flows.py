@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sriovctl.trial.bench.flows import (
-    FlowError,
+    RunError,
     cpu_per_gigabit,
     latency,
     received,
@@ -49,7 +49,7 @@ def test_what_arrived_counts() -> None:
     ],
 )
 def test_a_run_that_failed_says_why(text: str, why: str) -> None:
-    with pytest.raises(FlowError, match=why):
+    with pytest.raises(RunError, match=why):
         received(text)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from sriovctl.errors import HostError
 from sriovctl.reach import LocalReach
-from sriovctl.trial.bench.run import Bench, Path
+from sriovctl.trial.bench.run import Bench, Path, Patience
 from sriovctl.trial.setting import Sending
 
 GUEST = Path("VM-2", "VFs", "10.8.0.12", "igb")
@@ -36,7 +36,7 @@ def bench(folder: File, monkeypatch: pytest.MonkeyPatch, tools: dict[str, str]) 
     sleep.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     here = LocalReach("here", need_root=False)
-    return Bench((GUEST, HOST), Sending(here), here, 1, 2, 0.01, lambda _: None)
+    return Bench((GUEST, HOST), Sending(here), here, 1, 2, Patience(0.01, 5, 10), lambda _: None)
 
 
 def test_paths_are_measured_in_turns(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,16 +69,57 @@ case $* in
 *) echo '{{"end": {{"sum_received": {{"bits_per_second": 5120000}}}}}}' ;;
 esac
 """
+HANGS_BACKWARDS = FAILS_BACKWARDS.replace(
+    'echo \'{{"error": "it hangs"}}\'', "exec tail -f /dev/null"
+)
 
 
+@pytest.mark.parametrize(
+    ("iperf3", "why"), [(FAILS_BACKWARDS, "it hangs"), (HANGS_BACKWARDS, "ended without a result")]
+)
 def test_what_fails_where_others_did_not_is_left_out(
-    tmp_path: File, monkeypatch: pytest.MonkeyPatch
+    tmp_path: File, monkeypatch: pytest.MonkeyPatch, iperf3: str, why: str
 ) -> None:
-    one = bench(tmp_path, monkeypatch, {"iperf3": FAILS_BACKWARDS, "ping": PING})
+    one = bench(tmp_path, monkeypatch, {"iperf3": iperf3, "ping": PING})
+    one.seconds, one.runs, one.patience = 0, 1, Patience(60, 0.1, 10)
+    said: list[str] = []
+    one.say = said.append
     found = one.measure()
     assert {"tcp_to", "udp_to", "small_to"} <= set(found["VM-2"])
     assert "tcp_from" not in found["VM-2"]
-    assert "VM-2, TCP from it, once: it hangs" in one.skipped
+    (left_out,) = [words for words in one.skipped if words.startswith("VM-2, TCP from it, once: ")]
+    assert left_out.endswith(why)
+    assert f"left out: {left_out}" in said
+
+
+BUSY_ONCE = """#!/bin/sh
+case $* in
+*-R*) mkdir '{folder}/asked' 2>/dev/null && echo '{{"error": "the server is busy"}}' && exit ;;
+esac
+echo '{{"end": {{"sum_received": {{"bits_per_second": 5120000}}}}}}'
+"""
+
+
+def test_a_server_that_is_at_work_is_asked_again(
+    tmp_path: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = bench(tmp_path, monkeypatch, {"iperf3": BUSY_ONCE, "ping": PING})
+    one.patience = Patience(60, 5, 10)
+    assert len(one.measure()["VM-2"]["tcp_from"]) == 2
+    assert (tmp_path / "asked").is_dir()
+    assert not one.skipped
+
+
+def test_a_host_too_busy_to_say_its_cpu_costs_only_that_figure(
+    tmp_path: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = bench(tmp_path, monkeypatch, {"iperf3": GOOD, "ping": PING})
+    (tmp_path / "sleep").write_text("#!/bin/sh\nexec tail -f /dev/null\n")
+    one.paths, one.seconds, one.runs, one.patience = (GUEST,), 0, 1, Patience(0.01, 5, 0.5)
+    found = one.measure()
+    assert found["VM-2"]["tcp_to"] == [5.12]
+    assert "cpu_tcp_to" not in found["VM-2"]
+    assert any(words.startswith("VM-2, host's CPU, TCP to it") for words in one.skipped)
 
 
 def test_a_missing_tool_is_named(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
