@@ -136,9 +136,11 @@ def _in_the_room(furnished: room.Room, chosen: set[str], rounds: int) -> None:
     if "bridge" in chosen:
         _heading(f"A VM on VFs against one on the bridge, {rounds} runs of {room.SECONDS} s")
         _comparisons(furnished.bridge(rounds))
+        _say(f"\n{_load()}")
     if "failover" in chosen:
         _heading(f"Outage when a leg dies, {room.RATE} packets/s")
         _comparisons(furnished.failover())
+        _say(f"\n{_load()}")
 
 
 @contextmanager
@@ -165,12 +167,15 @@ def _lab(name: str | None) -> Iterator[Lab]:
 
 def _circumstances(scene: Scene, lab: Lab) -> str:
     kernel, processors = scene.host.do("uname -r; nproc").split()
-    load = os.getloadavg()[0]
     return (
         f"{datetime.date.today().isoformat()}, {platform.machine()}, {os.cpu_count()} processors, "
-        f"Linux {platform.release()}, load {load:.1f}; {SERVER}: accelerator {lab.accelerator}, "
+        f"Linux {platform.release()}, {_load()}; {SERVER}: accelerator {lab.accelerator}, "
         f"{processors} processors, Linux {kernel}"
     )
+
+
+def _load() -> str:
+    return f"load {os.getloadavg()[0]:.1f}"
 
 
 def _planning(results: Sequence[planning.Planning]) -> None:

@@ -113,25 +113,38 @@ def _series(what: str, measure: dict[str, Any]) -> Series:
 def outages(told: dict[str, Any]) -> list[Comparison]:
     """Failovers by way, of the document of a ``trial failover``. Pure.
 
+    Each way against what the monitor needs at most, and against when the VM was first heard of over
+    its other leg: what is above that is not its monitor's.
+
     :raises SriovctlError: nothing watches the VM's bond
     """
     if told["notices_ms"] is None:
         raise SriovctlError(f"nobody knows what the bond of {told['vm']} watches by")
     least, most = (ms / 1e3 for ms in told["notices_ms"])
-    by_way: dict[str, list[float]] = {}
-    for one in told["rounds"]:
-        by_way.setdefault(one["way"], []).append(one["failover"]["ms"] / 1e3)
     monitor = Series("its monitor notices at the latest after", (most,))
-    return [
-        Comparison(
-            Series(f"outage, {way}", tuple(taken)),
-            monitor,
-            "ms",
-            1 + ABOVE_MS / 1e3 / most,
-            f"at the earliest after {least * 1e3:.0f} ms; {told['detection']}",
-        )
-        for way, taken in by_way.items()
-    ]
+    note = f"at the earliest after {least * 1e3:.0f} ms; {told['detection']}"
+    by_way: dict[str, list[dict[str, Any]]] = {}
+    for one in told["rounds"]:
+        by_way.setdefault(one["way"], []).append(one["failover"])
+    found = []
+    for way, failovers in by_way.items():
+        taken = Series(f"outage, {way}", tuple(one["ms"] / 1e3 for one in failovers))
+        found.append(_at_most_above(taken, monitor, note))
+        heard = tuple(_first_heard(one["learned"]) for one in failovers)
+        known = tuple(moment for moment in heard if moment is not None)
+        if len(known) == len(heard):
+            found.append(_at_most_above(taken, Series("heard over its other leg after", known)))
+    return found
+
+
+def _at_most_above(taken: Series, noticed: Series, note: str = "") -> Comparison:
+    return Comparison(taken, noticed, "ms", 1 + ABOVE_MS / 1e3 / noticed.median, note)
+
+
+def _first_heard(learned: dict[str, Any]) -> float | None:
+    """Seconds from the cut to the first that a peer or a switch heard over the other leg."""
+    moments = [learned["arp_ms"], *learned["switches_ms"].values()]
+    return min((ms / 1e3 for ms in moments if ms is not None), default=None)
 
 
 @contextmanager

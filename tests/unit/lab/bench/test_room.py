@@ -28,15 +28,29 @@ def test_vfs_are_compared_with_the_bridge() -> None:
 
 
 def failovers(*ms: float, notices_ms: list[float] | None) -> dict[str, Any]:
-    rounds = [{"way": "cable", "failover": {"ms": one}} for one in ms]
+    learned = {"arp_ms": 920.0, "switches_ms": {"switch-2": 900.0}}
+    rounds = [{"way": "cable", "failover": {"ms": one, "learned": learned}} for one in ms]
     return {"vm": "VM-2", "notices_ms": notices_ms, "detection": "ARP", "rounds": rounds}
 
 
 @pytest.mark.parametrize(("ms", "verdict"), [(1099, "met"), (1101, "missed")])
 def test_an_outage_may_be_50_ms_above_its_monitor(ms: float, verdict: str) -> None:
-    (one,) = outages(failovers(ms, notices_ms=[750, 1050]))
+    one, _ = outages(failovers(ms, notices_ms=[750, 1050]))
     assert one.verdict.endswith(verdict)
     assert "750 ms" in one.note
+
+
+@pytest.mark.parametrize(("ms", "verdict"), [(949, "met"), (951, "missed")])
+def test_an_outage_may_be_50_ms_above_the_first_word_of_the_vm(ms: float, verdict: str) -> None:
+    _, one = outages(failovers(ms, notices_ms=[750, 1050]))
+    assert one.other.median == 0.9
+    assert one.verdict.endswith(verdict)
+
+
+def test_where_nobody_heard_of_the_vm_only_its_monitor_is_compared() -> None:
+    told = failovers(900, notices_ms=[750, 1050])
+    told["rounds"][0]["failover"]["learned"] = {"arp_ms": None, "switches_ms": {}}
+    assert len(outages(told)) == 1
 
 
 def test_without_a_monitor_nothing_is_compared() -> None:
