@@ -24,18 +24,28 @@ class Flow:
     per_second: float
     """Bits of payload in one of the unit."""
     with_cpu: bool = True
+    begins_at: str | None = None
+    """The flow whose rate is offered first, and doubled or halved while more arrives: a receiver
+    that is offered far too much takes next to nothing. None: as much as the sender can."""
 
 
 _MEGABIT, _SMALL = 1e6, SMALL_BYTES * 8.0
-_SMALL_OPTIONS = ("-u", "-b", "0", "-l", str(SMALL_BYTES))
+_UDP, _SMALL_UDP = ("-u",), ("-u", "-l", str(SMALL_BYTES))
+_ALL, _BACK = ("-b", "0"), ("-R",)
 FLOWS = (
     Flow("tcp_to", "TCP to it", "Mbit/s", (), _MEGABIT),
-    Flow("tcp_from", "TCP from it", "Mbit/s", ("-R",), _MEGABIT),
-    Flow("udp_to", "UDP to it", "Mbit/s", ("-u", "-b", "0"), _MEGABIT),
-    Flow("udp_from", "UDP from it", "Mbit/s", ("-u", "-b", "0", "-R"), _MEGABIT),
-    Flow("small_to", "64-byte UDP to it", "packets/s", _SMALL_OPTIONS, _SMALL, False),
-    Flow("small_from", "64-byte UDP from it", "packets/s", (*_SMALL_OPTIONS, "-R"), _SMALL, False),
-)
+    Flow("tcp_from", "TCP from it", "Mbit/s", _BACK, _MEGABIT),
+    Flow("udp_from", "UDP from it", "Mbit/s", (*_UDP, *_ALL, *_BACK), _MEGABIT),
+    Flow("udp_to", "UDP to it", "Mbit/s", _UDP, _MEGABIT, begins_at="udp_from"),
+    Flow(
+        "small_from", "64-byte UDP from it", "packets/s", (*_SMALL_UDP, *_ALL, *_BACK), _SMALL,
+        with_cpu=False,
+    ),
+    Flow(
+        "small_to", "64-byte UDP to it", "packets/s", _SMALL_UDP, _SMALL,
+        with_cpu=False, begins_at="small_from",
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,12 @@ KILL_S = 5
 """After which iperf3 or ping, told to end and not ended, is killed."""
 PORT = 5201
 """iperf3's own."""
+MORE = 1.1
+"""So many times as much must arrive for a further rate to be tried."""
+LOST = 0.9
+"""Where a smaller part arrives, less is offered next, and not more."""
+LEAST = 100e3
+"""bit/s; less is not offered."""
 
 _CPU = r"""
 sleep "$1"
@@ -78,6 +84,8 @@ class Bench:
     """Runs that failed on a path where others did not, and why."""
     _well: set[tuple[Path, str]] = field(default_factory=set)
     """Paths on which a tool was seen to work."""
+    _last: dict[tuple[Path, str], float] = field(default_factory=dict)
+    """Of each path and flow, by its name, what arrived at last, bit/s."""
 
     def measure(self) -> dict[str, dict[str, list[float]]]:
         """All runs of all, the paths in turns.
@@ -168,15 +176,39 @@ class Bench:
         return latency(trips)
 
     def _throughput(self, path: Path, flow: Flow) -> dict[str, float]:
+        if flow.begins_at is None:
+            return self._once(path, flow, flow.options)
+        if (path, flow.begins_at) not in self._last:
+            raise RunError("nobody knows what rate to begin at")
+        offered = max(LEAST, self._last[path, flow.begins_at])
+        best = self._offer(path, flow, offered)
+        factor = 2.0 if self._last[path, flow.name] >= LOST * offered else 0.5
+        while (offered := offered * factor) >= LEAST:
+            try:
+                other = self._offer(path, flow, offered)
+            except RunError:
+                break
+            more = other[flow.name] > MORE * best[flow.name]
+            drowned = factor < 1 and self._last[path, flow.name] < LOST * offered
+            best = max(best, other, key=lambda figures: figures[flow.name])
+            if not (more or drowned):
+                break
+        return best
+
+    def _offer(self, path: Path, flow: Flow, rate: float) -> dict[str, float]:
+        return self._once(path, flow, (*flow.options, "-b", f"{rate:.0f}"))
+
+    def _once(self, path: Path, flow: Flow, options: Sequence[str]) -> dict[str, float]:
         if path.kind == "host":
             self._serve_once()
         cpu: list[str] = []
         watch = Background(lambda: cpu.append(self._host_cpu(path, flow)))
         words = ["iperf3", "-c", path.address, "-p", str(PORT), "-t", str(self.seconds), "-J"]
         try:
-            rate = received(self._send([*words, *flow.options]))
+            rate = received(self._send([*words, *options]))
         finally:
             watch.join(self.seconds + self.patience.answer_s)
+        self._last[path, flow.name] = rate
         figures = {flow.name: rate / flow.per_second}
         spent = cpu_per_gigabit(cpu[0], rate)
         if spent is not None:
