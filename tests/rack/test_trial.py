@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from sriovctl.trial import store
+from sriovctl.trial.bench.flows import FLOWS
 from tests.rack.conftest import Rack
 from tests.rack.facts import SERVER, look
 from tests.rack.program import EXAMPLES, sriovctl, start
@@ -21,7 +22,7 @@ from tests.rack.program import EXAMPLES, sriovctl, start
 ROOM = EXAMPLES / "machine-room.yaml"
 VM, ADDRESS = "VM-2", "10.8.0.12"
 RATE = 200
-"""Packets/s. An emulated server with three VMs is at its end at 1000: the guest's ARP monitor then
+"""Packets/s. An emulated server is at its end at 1000: the guest's ARP monitor then
 waits so long for its answers that the bond leaves legs that nobody took away."""
 PATIENCE_S = 300
 """For anything here to happen on a machine that has much else to do."""
@@ -41,17 +42,19 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def room(rack: Rack) -> Iterator[Rack]:
-    """The guide's scene, VM-2 answering."""
+    """The guide's scene, VM-2 answering, and VM-3 off: three are too many for this processor."""
     sriovctl(rack, "apply", ROOM)
+    rack.must(SERVER, "virsh -q destroy VM-3")
     rack.guest(VM, "true")
     assert rack.answers(ADDRESS, PATIENCE_S).returncode == 0
     yield rack
     rack.mend()
+    rack.must(SERVER, "virsh -q start VM-3")
 
 
 def words(room: Rack, *more: str | Path | int) -> list[str | Path]:
     fixed = ("--address", ADDRESS, "--lab", room.name, "--rate", RATE, "--patience", PATIENCE_S)
-    times = ("--back", 3, "--confirm-timeout", CONFIRM_S)
+    times = ("--back", 3, "--confirm-timeout", CONFIRM_S, "--answer-timeout", PATIENCE_S)
     return ["trial", "failover", ROOM, VM, *map(str, (*fixed, *times, *more))]
 
 
@@ -106,8 +109,13 @@ def test_vfs_bridge_and_host_are_measured_and_kept(room: Rack, results: Path) ->
     }  # fmt: skip
     for one in told["paths"]:
         measures = one["measures"]
-        assert all(value > 0 for measure in measures.values() for value in measure["values"])
-        assert {"tcp_to", "udp_from", "small_to", "latency_p99", "cpu_tcp_to"} <= set(measures)
+        assert measures["latency_median"]["median"] > 0
+        for flow in FLOWS:
+            left_out = any(
+                why.startswith(f"{one['name']}, {flow.words}") for why in told["skipped"]
+            )
+            assert flow.name in measures or left_out
+    assert any(one["measures"].get("cpu_tcp_to") for one in told["paths"])
     ElementTree.parse(picture)
     kept = store.last("bench", "machine-room", VM)
     assert kept is not None
