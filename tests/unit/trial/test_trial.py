@@ -17,7 +17,7 @@ from sriovctl.trial.ways import Way
 from tests.unit.trial.legs import leg
 
 LEGS = (leg(1), leg(2))
-PACE = Pace(rate=100, away_s=0, back_s=0, patience_s=0)
+PACE = Pace(rate=100, away_s=0, back_s=0, patience_s=0, answer_s=5, confirm_s=5)
 
 
 class Silent:

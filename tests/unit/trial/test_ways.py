@@ -114,7 +114,7 @@ def test_a_port_is_taken_from_all_vms_at_once(tmp_path: Path, host: LocalReach) 
 def test_each_vm_has_a_vf_of_its_own_to_lose(tmp_path: Path, host: LocalReach) -> None:
     found = way("vf-link", [ICE, OTHER], None)
     assert isinstance(found, Way)
-    away = Away(LocalReach("here"), found.stage, 30, tmp_path / "state")
+    away = Away(LocalReach("here"), found.stage, 30, 60.0, tmp_path / "state")
     away.take(host)
     away.give_back(host)
     states = [line.split()[5:] for line in (tmp_path / "calls").read_text().splitlines()]
@@ -133,7 +133,7 @@ def test_one_vf_that_is_refused_leaves_none_without_its_link(
     found = way("vf-link", [ICE, OTHER], None)
     assert isinstance(found, Way)
     with pytest.raises(RefusedError):
-        Away(LocalReach("here"), found.stage, 30, tmp_path / "state").take(host)
+        Away(LocalReach("here"), found.stage, 30, 60.0, tmp_path / "state").take(host)
     states = [line.split()[5:] for line in (tmp_path / "calls").read_text().splitlines()]
     assert states[-1] == ["3", "state", "auto"]
 
