@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from sriovctl.host import HostState
 from sriovctl.lab import switches
 from sriovctl.reach import LocalReach
-from sriovctl.trial.probes import outage
+from sriovctl.trial.probes import Probe, outage
 from sriovctl.trial.sender import Sender
 from tests.rack.conftest import Rack
 from tests.rack.facts import SERVER, lasting, look
@@ -22,6 +24,8 @@ VMS = {"VM-2": "10.8.0.12", "VM-3": "10.8.0.13"}
 RATE = 50
 """Packets/s to each VM; the emulated server carries 200 with all three VMs, and nothing else."""
 MOST_S = 900
+CALM_S = 5
+"""Traffic before anything is done, to compare with."""
 INTERVAL = "/sys/class/net/bond0/bonding/arp_interval"
 ARP_INTERVAL_MS = 2000
 """Of the guests' monitor, in place of the scene's 300: on a busy machine ARP's answers are late,
@@ -72,40 +76,77 @@ def counts(state: HostState) -> list[int]:
     return [pf.numvfs for pf in state.pfs]
 
 
-def test_both_ports_change_under_traffic_and_back(
-    room: Rack, five: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = cards(look(room))
+@pytest.fixture
+def traffic(room: Rack, capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """To both VMs while a test runs; how long each was silent is printed."""
     inside = switches.inside(room.lab.namespace, [sys.executable])
     senders = {
         vm: Sender(LocalReach("the switch"), inside, address, RATE, MOST_S, PATIENCE_S)
         for vm, address in VMS.items()
     }
+    for sender in senders.values():
+        sender.wait_answer(PATIENCE_S)
+    calm = time.time()
+    time.sleep(CALM_S)
+    begin = time.time()
+    yield
+    for vm, sender in senders.items():
+        sent = sender.finish()
+        with capsys.disabled():
+            sys.stdout.write(
+                f"\n{vm}: {silence(sent, begin, sent[-1].sent)}"
+                f"\n  with nothing done: {silence(sent, calm, begin)}\n"
+            )
+
+
+def silence(sent: list[Probe], since: float, until: float) -> str:
+    """Silent: all that was asked is lost. An answer can also be late, with all that was asked."""
+    worst = outage(sent, since, until)
+    assert worst.over
+    heard = sorted(p.received for p in sent if p.received is not None and since <= p.sent < until)
+    waited_ms = max((b - a for a, b in pairwise(heard)), default=0) * 1000
+    return (
+        f"{worst.lost} of {worst.sent} lost, silent for {worst.ms} ms at most, "
+        f"an answer waited for for {waited_ms:.0f} ms at most"
+    )
+
+
+@pytest.fixture
+def least_cards(room: Rack) -> Iterator[Callable[[], dict[str, int]]]:
+    """How many cards each VM had at the least, since the test began."""
     room.must(SERVER, "cat >/run/cards.sh", COUNT_CARDS)
     room.must(
         SERVER, "setsid sh /run/cards.sh >/dev/null 2>&1 </dev/null & echo $! >/run/cards.pid"
     )
+
+    def least() -> dict[str, int]:
+        seen = room.must(SERVER, "sort -ru /run/cards").splitlines()
+        return {vm: int(count) for vm, _, count in (line.partition(".xml:") for line in seen)}
+
+    yield least
+    room.must(SERVER, "kill $(cat /run/cards.pid); rm /run/cards*")
+
+
+def test_a_bond_that_has_lost_its_other_leg_inside_blocks_by_name(room: Rack, five: Path) -> None:
+    before = lasting(look(room))
+    mac = next(
+        nic.mac
+        for vm in look(room).vms
+        for nic in vm.live_nics
+        if (vm.name, nic.pool) == ("VM-3", "passthrough_em2")
+    )
+    find = f"cd /sys/class/net; grep -l {mac} */bonding_slave/perm_hwaddr | cut -d / -f 1"
+    leg = room.guest("VM-3", find).stdout.strip()
+    assert leg
+    seen = f"until grep -q down /sys/class/net/{leg}/bonding_slave/mii_status; do sleep 0.2; done"
+    room.guest("VM-3", f"ip link set {leg} down && {seen}")
     try:
-        for sender in senders.values():
-            sender.wait_answer(PATIENCE_S)
-        sriovctl(room, "apply", five, *BY_LEG)
-        assert counts(look(room)) == [5, 5]
-        assert cards(look(room)) == before
-        sriovctl(room, "apply", ROOM, *BY_LEG)
-        assert counts(look(room)) == [7, 7]
-        assert cards(look(room)) == before
+        done = sriovctl(room, "apply", five, "--leg-by-leg", "--bond-timeout", "1", expect=4)
+        assert "VM-3: no other leg of bond0 is up" in done.stderr
+        assert "VM-2" not in done.stderr
     finally:
-        probes = {vm: sender.finish() for vm, sender in senders.items()}
-        room.must(SERVER, "kill $(cat /run/cards.pid)")
-    seen = room.must(SERVER, "sort -u /run/cards; rm /run/cards*").splitlines()
-    assert set(seen) == {f"{vm}.xml:{n}" for vm in VMS for n in "12"}
-    for vm, sent in probes.items():
-        worst = outage(sent, sent[0].sent, sent[-1].sent)
-        assert worst.over
-        with capsys.disabled():
-            sys.stdout.write(
-                f"\n{vm}: {worst.lost} of {worst.sent} lost, longest silence {worst.ms} ms\n"
-            )
+        room.guest("VM-3", f"ip link set {leg} up")
+    assert lasting(look(room)) == before
 
 
 def test_without_the_other_leg_nothing_is_touched(room: Rack, five: Path) -> None:
@@ -122,23 +163,23 @@ def test_without_the_other_leg_nothing_is_touched(room: Rack, five: Path) -> Non
     assert lasting(look(room)) == before
 
 
-def test_a_bond_that_has_lost_its_other_leg_inside_blocks_by_name(room: Rack, five: Path) -> None:
-    before = lasting(look(room))
-    leg = room.guest("VM-3", "set -- /sys/class/net/*/bonding_slave; basename ${1%/*}")
-    room.guest("VM-3", f"ip link set {leg.stdout.strip()} down")
-    try:
-        done = sriovctl(room, "apply", five, "--leg-by-leg", "--bond-timeout", "1", expect=4)
-        assert "VM-3: no other leg of bond0 is up" in done.stderr
-        assert "VM-2" not in done.stderr
-    finally:
-        room.guest("VM-3", f"ip link set {leg.stdout.strip()} up")
-    assert lasting(look(room)) == before
-
-
-def test_a_run_that_was_killed_between_out_and_in_is_gone_on_with(room: Rack, five: Path) -> None:
-    """The controller and what it began on the host, as if the power had gone."""
+@pytest.mark.usefixtures("traffic")
+def test_both_ports_change_under_traffic(
+    room: Rack, five: Path, least_cards: Callable[[], dict[str, int]]
+) -> None:
     before = cards(look(room))
-    with start(room, "apply", five, *BY_LEG) as process:
+    sriovctl(room, "apply", five, *BY_LEG)
+    assert counts(look(room)) == [5, 5]
+    assert cards(look(room)) == before
+    assert least_cards() == dict.fromkeys(VMS, 1)
+
+
+@pytest.mark.usefixtures("traffic")
+def test_a_run_that_was_killed_between_out_and_in_is_gone_on_with(room: Rack, five: Path) -> None:
+    """The controller and what it began on the host, as if the power had gone. On the way back."""
+    sriovctl(room, "apply", five, *BY_LEG)
+    before = cards(look(room))
+    with start(room, "apply", ROOM, *BY_LEG) as process:
         assert process.stdout is not None
         said = []
         for line in process.stdout:
@@ -148,10 +189,10 @@ def test_a_run_that_was_killed_between_out_and_in_is_gone_on_with(room: Rack, fi
         room.must(SERVER, "worker=$(readlink /run/sriovctl.lock); kill -9 ${worker%%.*}")
         process.kill()
     assert cards(look(room)) != before, "".join(said)
-    checked = sriovctl(room, "check", five, expect=4)
+    checked = sriovctl(room, "check", ROOM, expect=4)
     assert "em1 is out: VM-2, VM-3" in checked.stdout
-    sriovctl(room, "apply", five, *BY_LEG)
-    assert counts(look(room)) == [5, 5]
+    sriovctl(room, "apply", ROOM, *BY_LEG)
+    assert counts(look(room)) == [7, 7]
     assert cards(look(room)) == before
 
 
