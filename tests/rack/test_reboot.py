@@ -14,7 +14,8 @@ from tests.rack.program import rack_file, server_2, sriovctl, start
 GRUB = "/etc/default/grub"
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 SET_ON_VFS = {"spoofchk": "off", "trust": "on", "max_rate": 300}
-SET_ON_VF_6 = {"mac": "02:00:00:00:00:06", "vlan": 7}
+SET_ON_VF_6 = {"vlan": 7}
+AS_NEW = {"spoofchk": "on", "trust": "off", "max_rate": 0, "vlan": 0}
 BRIDGED = {"VM-1": {"pairs": [], "domain": "machine-room/VM-1.xml"}}
 
 
@@ -77,3 +78,5 @@ def test_a_kernel_without_its_iommu_is_rebooted_when_that_is_asked_for(
     written = [line for line in changed if line.startswith(">")]
     assert written
     assert all("intel_iommu" in line or "iommu=pt" in line for line in written)
+    plain = {"vfs": 7, "vf": {"all": AS_NEW}}
+    sriovctl(rack, "apply", rack_file(tmp_path, server_2(plain, plain), BRIDGED))
