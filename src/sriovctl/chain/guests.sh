@@ -257,16 +257,3 @@ $2:$3
 no_vm() { # UUID
     ! timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system domname --domain "$1" >/dev/null 2>&1
 }
-
-# A command inside a running VM, which must end with 0. Needs agent.sh; tx_dir is transaction.sh's.
-# shellcheck disable=SC2154
-inside_vm() { # UUID ORDER
-    agent_file=$tx_dir/agent
-    agent_clock
-    agent_exec "$1" $((now + AGENT_TIMEOUT_S)) "$2" &&
-        grep -q '"exitcode":0[^0-9]' "$agent_file" && return 0
-    echo "not done in the guest:" >&2
-    cat "$agent_file" >&2
-    return 1
-}
-AGENT_TIMEOUT_S=${SRIOVCTL_AGENT_TIMEOUT_S:-20}

@@ -151,7 +151,7 @@ def _move(vm: VM, bond: InsideBond, target: str, leg: Leg) -> Step:
         link="guests",
         title=f"VM {vm.name}: {bond.name} over to {target}",
         reason=f"its card of {leg.name} is about to go",
-        do=command("inside_vm", key_of(vm), order(script)),
+        do=command("run_inside", key_of(vm), order(script)),
         check="",
         undo="",
     )

@@ -311,7 +311,7 @@ class HostModel:
             raise RefusedError(f"{mac} plugged in twice")
         self.attach_nic(uuid, xml, "--live")
 
-    def inside_vm(self, uuid: str, order: str) -> None:
+    def run_inside(self, uuid: str, order: str) -> None:
         if not self._vm(uuid).running:
             raise RefusedError("no guest")
 
