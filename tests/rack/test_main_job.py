@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -55,6 +56,13 @@ def test_all_is_as_wanted(room: Rack) -> None:
         held = [pf.name for pf in state.pfs for vf in pf.vfs if _held_by(state, vf, name)]
         assert held == ["em1", "em2"], f"{name} has one VF of each leg"
     assert sriovctl(room, "check", ROOM).returncode == 0
+
+
+def test_the_room_is_drawn_as_the_guide_has_it(room: Rack) -> None:
+    drawing = ElementTree.fromstring(sriovctl(room, "report", "--svg", ROOM).stdout)
+    words = {text for part in drawing.iter() if (text := part.text or "")}
+    assert words >= {SERVER, "switch-1", "switch-2", "em1", "em2", "bond0", "br0", *IN_THE_GUIDE}
+    assert any(re.fullmatch(r"vnet\d+, br0", word) for word in words), "VM-1 is on the bridge"
 
 
 def _held_by(state: HostState, vf: VF, name: str) -> bool:
