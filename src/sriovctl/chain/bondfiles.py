@@ -32,7 +32,8 @@ _FOLDERS: dict[System, tuple[str, ...]] = {
 def choose_system(network: Network, have: HostState) -> System | None:
     """The network system that is to have the bond's files; None where none is known.
 
-    netplan writes for another one; of two daemons it is the one that has the legs.
+    netplan writes for another one; of two daemons it is the one that has the legs, or else the one
+    that has files of ours for it.
     """
     there = [system for system in _FOLDERS if system in have.network.systems]
     if "netplan" in there and "netplan" in have.system.tools:
@@ -44,7 +45,9 @@ def choose_system(network: Network, have: HostState) -> System | None:
     for leg in (leg.name for leg in network.legs):
         for holder in have.network.managed.get(leg, ()):
             return "networkd" if holder == "networkd" else "networkmanager"
-    return there[0] if there else None
+    # NetworkManager holds no port that it was told to leave to us, until the next boot
+    written = (s for s in there if any(f.path in have.files for f in _files(network, s)))
+    return next(written, there[0] if there else None)
 
 
 def kept_by_others(network: Network, have: HostState) -> bool:

@@ -265,6 +265,21 @@ def test_two_managers_of_a_port() -> None:
     )
 
 
+def test_a_bond_stays_with_the_system_that_has_our_files_for_it() -> None:
+    """NetworkManager holds no port that it was told to leave to us; seen on the rack."""
+    both = bare(systems=("networkd", "networkmanager"), managed={"em1": ("networkmanager",)})
+    [step] = [s for s in bonds.plan(want(**GUIDE), both).build if "files" in s.title]
+    assert step.title == "bond0: its files for networkmanager"
+    written = both.model_copy(
+        update={
+            "files": {"/etc/NetworkManager/system-connections/bond0.nmconnection": "ours"},
+            "network": both.network.model_copy(update={"managed": {}}),
+        }
+    )
+    [step] = [s for s in bonds.plan(want(**GUIDE), written).build if "files" in s.title]
+    assert step.title == "bond0: its files for networkmanager"
+
+
 def test_no_network_system() -> None:
     state = bare()
     state = state.model_copy(update={"network": state.network.model_copy(update={"systems": ()})})
