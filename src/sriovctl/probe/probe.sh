@@ -261,7 +261,7 @@ if [ $vfio = 1 ]; then
   set -- "$@" /proc/[0-9]*/comm
 fi
 if [ $again = 1 ]; then
-  set -- "$@" /proc/modules /proc/net/bonding/* /proc/net/route /proc/net/ipv6_route
+  set -- "$@" /proc/net/bonding/* /proc/net/route /proc/net/ipv6_route
 fi
 # left out: the list of QEMU's abilities, which is most of a machine's status, and says nothing
 grep -asHv -e '^MODALIAS=' -e '^PCI_SUBSYS_ID=' -e '^OF_' -e "^ *<flag name='[^<>]*/>\$" "$@"

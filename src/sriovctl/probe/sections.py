@@ -9,8 +9,8 @@ from sriovctl.errors import ProbeError
 from sriovctl.host import CONFIG_DRIVES
 
 LASTING = frozenset({"system", "cpu", "boot", "parents", "config"})
-"""Sections that an answer to "again" has not; of "etc" it has what the kernel tells, in "files"."""
-KERNELS_OWN = ("/proc/modules:", "/proc/net/")
+"""Sections that an answer to "again" has not; of "etc" it has bonds and routes, in "files"."""
+NETS = "/proc/net/"
 FIRST_LINE = re.compile(r"^sriovctl-probe 1 (\S{8,})$", re.MULTILINE)
 
 
@@ -65,11 +65,11 @@ class Sections:
                 "what was seen before need not hold any more",
                 "try again",
             )
-        kernels = [line for line in self.lines("files") if line.startswith(KERNELS_OWN)]
-        lasting = [line for line in before.lines("etc") if not line.startswith(KERNELS_OWN)]
+        now = [line for line in self.lines("files") if line.startswith(NETS)]
+        lasting = [line for line in before.lines("etc") if not line.startswith(NETS)]
         parts = [
             *((name, lines) for name, lines in before._parts if name in LASTING),
-            ("etc", lasting + kernels),
+            ("etc", lasting + now),
             *(part for part in self._parts if part[0] != "again"),
         ]
         return Sections(parts)

@@ -65,7 +65,9 @@ class Room:
         found = []
         for counts in ("none", "active"):
             line = f"echo {counts} >/sys/class/net/bond0/bonding/arp_validate"
-            guest.run(self.lab, ON_VFS, [line])
+            done = guest.run(self.lab, ON_VFS, [line])
+            if done.returncode:
+                raise SriovctlError(f"{ON_VFS}: arp_validate {counts}: {done.stderr.strip()}")
             told = self._trial("failover", ROOM, ON_VFS, *ways, "--rate", RATE)
             found += outages(told, f"arp_validate {counts}, ")
         return found
