@@ -56,9 +56,9 @@ def read(path: Path) -> Inventory:
     if path.is_dir():
         raise _for_ansible(path, "is a directory")
     if path.suffix == ".py":
-        from sriovctl import pyinfrainventory
+        from sriovctl.fleet import inventory as pyinfras
 
-        return pyinfrainventory.read(path)
+        return pyinfras.read(path)
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_FILE + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # isort: off
-import sriovctl.fleet
+import sriovctl.fleet.connection as connection
 
 # isort: on
 import contextlib
@@ -239,18 +239,18 @@ def test_a_cipher_with_its_own_sum_goes_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: str, taken: str
 ) -> None:
     made: list[paramiko.Transport] = []
-    make = sriovctl.fleet._transport
+    make = connection.transport
 
     def keep(*words: object, **settings: object) -> paramiko.Transport:
         made.append(make(*words, **settings))
         return made[-1]
 
-    monkeypatch.setattr(sriovctl.fleet, "_transport", keep)
+    monkeypatch.setattr("sriovctl.fleet.each.transport", keep)
     for server in serve(tmp_path, {"A": "b"}, f"Ciphers {has}"):
         output(run(server, "true"))
-    (transport,) = made
+    (one,) = made
     # the types do not know these two
-    assert {vars(transport)[f"{way}_cipher"] for way in ("local", "remote")} == {taken}
+    assert {vars(one)[f"{way}_cipher"] for way in ("local", "remote")} == {taken}
 
 
 def test_nothing_is_said_but_by_errors(server: Server, capfd: pytest.CaptureFixture[str]) -> None:

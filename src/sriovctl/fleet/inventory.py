@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-# first, since it makes the standard library's sockets cooperative
-from sriovctl import fleet  # noqa: F401 isort: skip
-
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import State
 from pyinfra.context import ctx_state
