@@ -200,7 +200,11 @@ def test_a_pair_that_goes_silent_is_named_before_it_does(
     own = vf_of(room, "VM-2", "em2")
     assert own.mac == vf_of(room, "VM-2", "em1").mac, "the guest's bond has one address"
     path = room_with("active", tmp_path, spoofchk="on", trust="off")
-    sriovctl(room, "apply", path)
+    said = sriovctl(room, "apply", path, expect=4).stderr
+    assert "would be a vf-reset for VM-2" in said, "the cards' own addresses are wanted back"
+    for pf in look(room).pfs:
+        for vf in pf.vfs:
+            room.must(SERVER, f"ip link set {pf.name} vf {vf.index} spoofchk on trust off")
     whole_and_on_em1(room)
     room.must(SERVER, f"ip link set em2 vf {own.index} mac 02:00:00:00:00:02")
     said = sriovctl(room, "lab", "spoofguard", "--name", room.name, SERVER, "on").stdout
@@ -227,7 +231,10 @@ def test_shared_fails_over_and_back(
     room: Rack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = room_with("shared", tmp_path, spoofchk="on", trust="off")
+    strayed = vf_of(room, "VM-3", "em1").index
+    room.must(SERVER, f"ip link set em1 vf {strayed} mac 02:00:00:00:00:03")
     said = sriovctl(room, "apply", path, "--allow", "vf-reset").stdout
+    assert "VM VM-3: plug in a VF of passthrough_em1" in said, "its VF had another address"
     for vm in ADDRESSES:
         assert vf_of(room, vm, "em1").mac == vf_of(room, vm, "em2").mac
         assert f"VM {vm}: plug in a VF of passthrough_em2" in said, "into the running VM"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sriovctl.host import PF, VM, HostState, VMNic
 from sriovctl.identity import identify
 from sriovctl.plan import Finding
 from sriovctl.wanted import HostWant, NicWant, PFWant
+
+_UNSET = "00:00:00:00:00:00"
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,13 @@ class Card:
     nic: VMNic
     wish: NicWant | None
     """None: the rack file gives the VM nothing in its place."""
+    strayed: bool = False
+    """Its VF has another address than the card; only plugging it in anew mends that."""
 
     @property
     def as_wanted(self) -> bool:
-        """The rack file wants this very card."""
-        return self.wish is not None and is_card(self.nic, self.wish)
+        """The rack file wants this very card, and it can stay."""
+        return not self.strayed and self.wish is not None and is_card(self.nic, self.wish)
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,9 @@ def leg_of(want: HostWant, have: HostState, pf_want: PFWant) -> Leg | Finding:
     if isinstance(pf, Finding):
         return pf
     vfs = {vf.pci for vf in pf.vfs}
+    fixed = fixed_addresses(pf_want, pf)
     cards = tuple(
-        Card(vm, nic, _wish(vm, nic, pf_want, want))
+        Card(vm, nic, _wish(vm, nic, pf_want, want), strayed(nic, fixed) is not None)
         for vm in have.vms
         if vm.running
         for nic in vm.live_nics
@@ -76,6 +81,29 @@ def nics_of(want: HostWant, vm: str, leg: PFWant | None = None) -> tuple[NicWant
 def is_card(nic: VMNic, wish: NicWant) -> bool:
     """Whether a card is the wanted one, and not one that it is to become."""
     return (nic.pool, nic.mac, nic.vlan) == (wish.pool, wish.mac, wish.vlan)
+
+
+def fixed_addresses(want: PFWant, pf: PF) -> dict[str, str]:
+    """Addresses that VFs of a port have and whoever holds them may not change, by PCI address.
+
+    A guest that is trusted may, or was when its bond gave one address to both of its cards: then
+    the VF keeps it until libvirt sets the card's own anew (igb_main.c, igb_set_vf_mac_addr).
+    """
+    wished = {wish.index: wish.trust for wish in want.vf}
+    return {
+        vf.pci: vf.mac
+        for vf in pf.vfs
+        if vf.mac is not None and vf.mac != _UNSET and (wished.get(vf.index) or vf.trust) == "off"
+    }
+
+
+def strayed(nic: VMNic, fixed: Mapping[str, str]) -> str | None:
+    """The address that a running VM's VF has in place of the card's own; None: it has its own.
+
+    :param fixed: of :func:`fixed_addresses`
+    """
+    there = fixed.get(nic.pci or "")
+    return there if nic.mac is not None and there != nic.mac else None
 
 
 def without(have: HostState, cards: Iterable[Card]) -> HostState:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 from sriovctl.chain import drive
+from sriovctl.chain.cards import fixed_addresses, strayed
+from sriovctl.chain.plugging import attach, detach, interface
 from sriovctl.chain.steps import LinkPlan
 from sriovctl.drivers import driver
 from sriovctl.host import PF, VM, Holder, HostState, VMNic
 from sriovctl.identity import identify
-from sriovctl.plan import Finding, Impact, Severity, Step
+from sriovctl.plan import Finding, Severity, Step
 from sriovctl.shell import command
-from sriovctl.wanted import HostWant, NicWant, PFWant, VMWant
+from sriovctl.wanted import HostWant, PFWant, VMWant
 
 _NAMESPACE = uuid.UUID("3b1f2c52-6b59-5c0e-8f55-8d2c14b6a0c4")
 """For uuid5: a VM that the rack file defines has the same UUID each time."""
@@ -47,34 +48,22 @@ class _Ports:
     """By ``PFWant.name``; those that cannot be identified are not in it."""
     pools: frozenset[str]
     """Pools whose cards in a VM are ours: those over these ports."""
+    fixed: dict[str, str]
+    """Of :func:`fixed_addresses`, of all these ports."""
 
 
 def _ports(want: HostWant, have: HostState) -> _Ports:
-    found = ((pf.name, identify(pf, have)) for pf in want.pfs)
-    legs = {leg: pf for leg, pf in found if not isinstance(pf, Finding)}
+    legs: dict[str, PF] = {}
+    fixed: dict[str, str] = {}
+    for pf_want in want.pfs:
+        pf = identify(pf_want, have)
+        if not isinstance(pf, Finding):
+            legs[pf_want.name] = pf
+            fixed |= fixed_addresses(pf_want, pf)
     names = {pf.name for pf in legs.values()}
-    return _Ports(
-        legs,
-        frozenset(pf.pool for pf in want.pfs if pf.pool is not None)
-        | {pool.name for pool in have.pools if pool.pf and pool.pf in names},
-    )
-
-
-def nic_xml(pool: str, mac: str, vlan: int) -> str:
-    """One ``<interface>`` that takes a VF from a pool. ``vlan`` 0 for none."""
-    interface = _interface(pool, mac, vlan)
-    ElementTree.indent(interface)
-    return ElementTree.tostring(interface, encoding="unicode") + "\n"
-
-
-def _interface(pool: str, mac: str, vlan: int) -> ElementTree.Element:
-    interface = ElementTree.Element("interface", type="network")
-    ElementTree.SubElement(interface, "mac", address=mac)
-    ElementTree.SubElement(interface, "source", network=pool)
-    if vlan:
-        tag = ElementTree.SubElement(interface, "vlan")
-        ElementTree.SubElement(tag, "tag", id=str(vlan))
-    return interface
+    pools = frozenset(pf.pool for pf in want.pfs if pf.pool is not None)
+    pools |= {pool.name for pool in have.pools if pool.pf and pool.pf in names}
+    return _Ports(legs, pools, fixed)
 
 
 def domain_xml(want: HostWant, vm: VMWant) -> str:
@@ -89,7 +78,7 @@ def domain_xml(want: HostWant, vm: VMWant) -> str:
     devices = domain.find("devices")
     if devices is None:
         devices = ElementTree.SubElement(domain, "devices")
-    devices.extend(_interface(nic.pool, nic.mac, nic.vlan) for nic in vm.nics)
+    devices.extend(interface(nic.pool, nic.mac, nic.vlan) for nic in vm.nics)
     if domain.find("uuid") is None:
         identity = ElementTree.Element("uuid")
         identity.text = _new_uuid(want, vm)
@@ -127,7 +116,7 @@ def _one_vm(
         )
         vm = VM(name=name, uuid=key, persistent=True, running=False, autostart=False)
     else:
-        _nics(vm_want, vm, vm.uuid or name, have, ports, result)
+        _nics(vm_want, vm, have, ports, result)
     result.build += drive.steps(vm_want, vm, have)
     result.findings += drive.findings(vm_want, vm)
     key = vm.uuid or name
@@ -165,12 +154,24 @@ def _autostart(name: str, key: str, on: bool) -> Step:
     )
 
 
-def _nics(
-    vm_want: VMWant, vm: VM, key: str, have: HostState, ports: _Ports, result: LinkPlan
-) -> None:
+def _nics(vm_want: VMWant, vm: VM, have: HostState, ports: _Ports, result: LinkPlan) -> None:
     wanted = {(nic.pool, nic.mac, nic.vlan): nic for nic in vm_want.nics}
     defined = _present(vm.nics, ports.pools)
     live = _present(vm.live_nics, ports.pools)
+    for at, card in (defined | live).items():
+        other = strayed(live[at], ports.fixed) if at in live else None
+        if at not in wanted:
+            flags = [
+                flag
+                for flag, there in (("--config", at in defined), ("--live", at in live))
+                if there
+            ]
+            reason = "the rack file gives it no such card"
+            result.release.append(detach(vm, card, flags, have, reason))
+        elif other is not None:
+            reason = f"its VF has the address {other}, and the guest may not change that"
+            result.release.append(detach(vm, card, ["--live"], have, reason))
+            live.pop(at)
     for at, nic in wanted.items():
         flags = []
         if vm.persistent and at not in defined:
@@ -178,14 +179,7 @@ def _nics(
         if vm.running and at not in live:
             flags.append("--live")
         if flags:
-            result.build.append(_attach(vm.name, key, nic, flags, ports))
-    for at in dict.fromkeys([*defined, *live]):
-        if at in wanted:
-            continue
-        flags = [
-            flag for flag, there in (("--config", at in defined), ("--live", at in live)) if there
-        ]
-        result.release.append(_detach(vm.name, key, at, flags, have))
+            result.build.append(attach(vm, nic, flags, ports.legs.get(nic.leg)))
 
 
 def _present(nics: tuple[VMNic, ...], pools: frozenset[str]) -> dict[tuple[str, str, int], VMNic]:
@@ -194,65 +188,6 @@ def _present(nics: tuple[VMNic, ...], pools: frozenset[str]) -> dict[tuple[str, 
         for nic in nics
         if nic.how == "pool" and nic.pool in pools and nic.pool is not None
     }
-
-
-def xml_text(pool: str) -> str:
-    """As libvirt writes an attribute (virbuffer.c, virBufferEscapeString)."""
-    return escape(pool, {"'": "&apos;", '"': "&quot;"})
-
-
-def _pf_of_pool(pool: str, have: HostState) -> str:
-    """PCI address of the PF that a pool of this host is over; empty where there is none."""
-    there = have.pool_named(pool)
-    pf = None if there is None or there.pf is None else have.pf_named(there.pf)
-    return "" if pf is None else pf.pci
-
-
-def _attach(name: str, key: str, nic: NicWant, flags: list[str], ports: _Ports) -> Step:
-    pf = ports.legs.get(nic.leg)
-    card = (key, nic.mac, xml_text(nic.pool), "" if pf is None else pf.pci)
-    xml = nic_xml(nic.pool, nic.mac, nic.vlan)
-    as_defined = command("plug_in_as_defined", *card, xml)
-    return Step(
-        link="guests",
-        title=f"VM {name}: plug in a VF of {nic.pool} ({nic.mac}){_where(flags)}",
-        reason=f"its pair {nic.pair + 1} has a leg on {nic.leg}",
-        do=as_defined if flags == ["--live"] else command("attach_nic", key, xml, *flags),
-        check=command("vm_has_nic", *card, *flags),
-        undo=" && ".join(command("detach_nic_if_there", *card, flag) for flag in reversed(flags)),
-    )
-
-
-def _detach(
-    name: str, key: str, at: tuple[str, str, int], flags: list[str], have: HostState
-) -> Step:
-    pool, mac, vlan = at
-    card = (key, mac, xml_text(pool), _pf_of_pool(pool, have))
-    xml = nic_xml(pool, mac, vlan)
-    live = "--live" in flags
-    return Step(
-        link="guests",
-        title=f"VM {name}: unplug the VF of {pool} ({mac}){_where(flags)}",
-        reason="the rack file gives it no such card",
-        do=command("detach_nic", *card, *flags),
-        check=command("vm_lacks_nic", *card, *flags),
-        undo=" && ".join(command("attach_nic_if_missing", *card, flag, xml) for flag in flags),
-        impact=Impact.VF_RESET if live else Impact.NONE,
-        affects=(name,) if live else (),
-    )
-
-
-def unplug_live(vm: VM, nic: VMNic, have: HostState, reason: str) -> Step:
-    """The step that takes a pool's card out of a running VM that goes on over another one."""
-    at = (nic.pool or "", nic.mac or "", nic.vlan)
-    step = _detach(vm.name, vm.uuid or vm.name, at, ["--live"], have)
-    return step.model_copy(update={"reason": reason, "impact": Impact.LINK_BLIP})
-
-
-def _where(flags: list[str]) -> str:
-    if flags == ["--live"]:
-        return ", live only"
-    return ", live too" if "--live" in flags else ""
 
 
 def _addresses_of_others(want: HostWant, have: HostState) -> dict[str, str]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from sriovctl.chain import guests, nics, pools
 from sriovctl.chain.cards import Leg, is_card, leg_of, nics_of, without
 from sriovctl.chain.otherleg import Seen, blocking, moves
+from sriovctl.chain.plugging import unplug_live
 from sriovctl.chain.steps import LinkPlan
 from sriovctl.host import HostState
 from sriovctl.plan import Finding, Impact, Plan, Severity, Stage, Step
@@ -159,7 +160,7 @@ def _lacking(want: HostWant, have: HostState, leg: PFWant) -> list[str]:
 
 def _let_go(leg: Leg, have: HostState, seen: Seen, reason: str) -> list[Step]:
     """Traffic over to the other leg, then the cards out."""
-    unplug = [guests.unplug_live(card.vm, card.nic, have, reason) for card in leg.cards]
+    unplug = [unplug_live(card.vm, card.nic, have, reason) for card in leg.cards]
     return [*moves(leg, seen), *unplug]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sriovctl.chain import guests
+from sriovctl.chain import plugging
 from sriovctl.drivers import driver
 from sriovctl.host import PF, VF, VM, VMNic
 from sriovctl.plan import Impact, Link, Stage, Step
@@ -163,8 +163,14 @@ def _unbind(leg: Leg) -> tuple[str, str, str]:
     kernel, with the device's lock held."""
     nic = leg.nic
     pool = nic.pool or ""
-    card = (leg.vm.uuid or leg.vm.name, nic.mac or "", guests.xml_text(pool), leg.pf.pci, "--live")
-    plugged = guests.nic_xml(pool, nic.mac or "", nic.vlan)
+    card = (
+        leg.vm.uuid or leg.vm.name,
+        nic.mac or "",
+        plugging.xml_text(pool),
+        leg.pf.pci,
+        "--live",
+    )
+    plugged = plugging.nic_xml(pool, nic.mac or "", nic.vlan)
     return (
         command("detach_nic", *card),
         command("vm_lacks_nic", *card),

@@ -42,6 +42,8 @@ class HostModel:
         self.state = state
         self.kept: dict[str, Pool] = {}
         """Definitions in the transaction's folder."""
+        self.before: dict[str, str | None] = {}
+        """Addresses that VFs had before a VM got them, by their PCI addresses."""
 
     def run(self, script: str) -> None:
         """Carry out one ``do`` or ``undo``."""
@@ -256,7 +258,21 @@ class HostModel:
         free = [address for address in pool.addresses if address not in held]
         if not free:
             raise RefusedError(f"no free VF in {pool.name}")
+        pf, vf = self._vf_at(free[0])
+        if nic.mac is not None:
+            self.before.setdefault(vf.pci, vf.mac)
+            self.update_vf(pf.pci, vf.index, mac=nic.mac)
         return nic.model_copy(update={"pci": free[0]})
+
+    def _vf_at(self, pci: str) -> tuple[PF, VF]:
+        return next((pf, vf) for pf in self.state.pfs for vf in pf.vfs if vf.pci == pci)
+
+    def _let_go(self, nics: Iterable[VMNic]) -> None:
+        """libvirt sets a VF's address for a VM, and gives back the one before."""
+        for nic in nics:
+            if nic.pci in self.before:
+                pf, vf = self._vf_at(nic.pci)
+                self.update_vf(pf.pci, vf.index, mac=self.before.pop(nic.pci))
 
     @staticmethod
     def _nic(root: ElementTree.Element) -> VMNic:
@@ -295,6 +311,8 @@ class HostModel:
                 raise RefusedError(f"{len(found)} cards {mac} in {self._vm(uuid).name}")
             left = tuple(nic for nic in present if nic != found[0])
             self._put_vm(uuid, self._vm(uuid).model_copy(update={field: left}))
+            if field == "live_nics":
+                self._let_go(found)
 
     def detach_nic_if_there(self, uuid: str, mac: str, pool: str, pf: str, flag: str) -> None:
         if self._cards(uuid, mac, pool, pf, flag)[2]:
@@ -341,8 +359,21 @@ class HostModel:
 
     def power_off_vm(self, uuid: str) -> None:
         vm = self._vm(uuid)
+        self._let_go(vm.live_nics)
         off = vm.model_copy(update={"running": False, "live_nics": ()})
         self._put_vm(uuid, off if vm.persistent else None)
+
+
+def ports(state: HostState, before: HostState) -> tuple[PF, ...]:
+    """A host's PFs, without what nobody can give back: libvirt picks which VF a card gets, and sets
+    its address there."""
+    held = {pci for one in (state, before) for pci, by in one.holders().items() if by.kind == "vm"}
+    return tuple(
+        pf.model_copy(update={"vfs": tuple(vf.model_copy(update={"mac": None}) for vf in pf.vfs)})
+        if held & {vf.pci for vf in pf.vfs}
+        else pf
+        for pf in state.pfs
+    )
 
 
 def commands(script: str) -> Iterable[list[str]]:

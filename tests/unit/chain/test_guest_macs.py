@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from sriovctl import chain
+from sriovctl.chain import legs
 from sriovctl.host import HostState
 from sriovctl.plan import Severity
 from sriovctl.rack import Rack
-from sriovctl.wanted import HostWant
+from sriovctl.wanted import HostWant, VFWant
 from tests.unit.chain.hostmodel import HostModel
 from tests.unit.chain.worlds import bare_host
 
@@ -59,6 +60,47 @@ def test_a_change_to_shared_leaves_the_first_legs_card_alone(tmp_path: Path, bef
     touched = [step.title for step in steps if step.link == "guests"]
     assert touched
     assert [title for title in touched if "passthrough_em1" in title] == []
+
+
+def with_one_address(have: HostState, trust: str) -> HostModel:
+    """As a trusted guest's bond leaves its cards: em1's VF has the address of em2's."""
+    model = HostModel(have)
+    (vm,) = have.vms
+    em1, em2 = vm.live_nics
+    (index,) = (vf.index for vf in have.pfs[0].vfs if vf.pci == em1.pci)
+    model.update_vf(have.pfs[0].pci, index, mac=em2.mac, trust=trust)
+    return model
+
+
+@pytest.mark.parametrize("trust", ["on", "off"])
+@pytest.mark.parametrize("after", ["shared", "active"])
+def test_a_card_whose_vf_has_another_address_is_plugged_in_anew(
+    tmp_path: Path, after: str, trust: str
+) -> None:
+    """Also while the guest may still change it, and after this apply no more."""
+    model = with_one_address(running(want_of(tmp_path, "active")), trust)
+    written = want_of(tmp_path, after)
+    pfs = [pf.model_copy(update={"vf": (VFWant(index=0, trust="off"),)}) for pf in written.pfs]
+    want = written.model_copy(update={"pfs": tuple(pfs)})
+    first = chain.plan(want, model.state).steps
+    assert [step.title for step in first if step.affects and "passthrough_em1" in step.title]
+    model.apply(first)
+    assert chain.plan(want, model.state).steps == ()
+    (vm,) = model.state.vms
+    addresses = {vf.pci: vf.mac for pf in model.state.pfs for vf in pf.vfs}
+    assert all(addresses[nic.pci or ""] == nic.mac for nic in vm.live_nics)
+
+
+def test_an_address_that_a_trusted_guest_chose_is_its_own_business(tmp_path: Path) -> None:
+    want = want_of(tmp_path, "open")
+    assert chain.plan(want, with_one_address(running(want), "on").state).steps == ()
+
+
+def test_leg_by_leg_lets_go_of_a_card_whose_vf_has_another_address(tmp_path: Path) -> None:
+    want = want_of(tmp_path, "active")
+    state = with_one_address(running(want), "off").state
+    (leg,) = legs.due(want, state)
+    assert [(card.vm.name, card.as_wanted) for card in leg.cards] == [("VM-2", False)]
 
 
 def test_only_open_is_warned_about(tmp_path: Path) -> None:
