@@ -142,8 +142,13 @@ def _step(
         readers = dict.fromkeys([system, *written_for])
         do.append(command("take_up", *readers))
         undo.append(command("take_up", *readers))
+        top = network.levels[-1]
+        if "networkd" in readers:
+            do.append(command("networkd_takes", *network.levels))
+        if network.gateway is not None:
+            do.append(command("keep_default_route", top, network.gateway))
+            check.append(command("has_default_route", top, network.gateway))
         if network.dhcp:
-            top = network.levels[-1]
             do.append(command("bring_up", system, top))
             do.append(command("await_ipv4", top))
             check.append(command("has_ipv4", top))

@@ -6,6 +6,7 @@ NET=$SYSFS/class/net
 ASIDE=${SRIOVCTL_STATE:-/var/lib/sriovctl}/aside
 UDEV_TIMEOUT_S=${SRIOVCTL_UDEV_TIMEOUT_S:-30}
 DHCP_TIMEOUT_S=${SRIOVCTL_DHCP_TIMEOUT_S:-45}
+NETWORKD_TIMEOUT_S=${SRIOVCTL_NETWORKD_TIMEOUT_S:-5}
 
 make_bond() { # BOND
     [ ! -d "$NET/$1/bonding" ] || return 0
@@ -254,6 +255,32 @@ take_up() { # SYSTEM…
         *) : ;;
         esac || return 1
     done
+}
+
+# From version 257 on, networkd makes nothing of a device that was there before it has read of it: its
+# reload says "Failed to create netdev: File exists", and no route is set and no lease asked for.
+# When it begins anew it takes all as it finds it.
+networkd_takes() { # NAME…, from the bond up
+    for name; do
+        await_link is_configured "$name" "$NETWORKD_TIMEOUT_S" || {
+            systemctl restart systemd-networkd.service || return 1
+            for top; do :; done
+            await_link is_configured "$top" "$NETWORKD_TIMEOUT_S" || :
+            return 0
+        }
+    done
+}
+
+is_configured() { # NAME
+    case $(networkctl --no-legend --no-pager list "$1" 2>/dev/null) in
+    *configured*) return 0 ;;
+    esac
+    return 1
+}
+
+# networkd takes away the routes of others before it sets its own.
+keep_default_route() { # NAME GATEWAY
+    has_default_route "$1" "$2" || default_route "$1" "$2"
 }
 
 # Somebody must ask for the lease, and go on asking.

@@ -31,6 +31,8 @@ class BondModel(HostModel):
         super().__init__(state)
         self.aside: dict[str, tuple[str, ...]] = {}
         self.unmanaged: set[str] = set()
+        self.known = set(self.net.mtus)
+        """Devices that were there when networkd began: of others it makes nothing (from 257 on)."""
         self.primaries = {bond.name: bond.options["primary"] for bond in self.net.bonds}
         """By bond: the kernel remembers the name while that leg is out (bond_enslave)."""
 
@@ -222,7 +224,22 @@ class BondModel(HostModel):
         self.change(named={**self.net.named, path: self.aside.pop(path)})
 
     def take_up(self, *systems: str) -> None:
-        pass
+        """Of a device that it has a file for, networkd takes away the routes of others."""
+        if "networkd" in systems:
+            for name in self.net.mtus:
+                text = self.state.files.get(f"/etc/systemd/network/05-{name}.network")
+                if text is not None:
+                    self.change(routes=tuple(r for r in self.net.routes if r.device != name))
+                    for line in text.splitlines() if name in self.known else ():
+                        if line.startswith("Gateway="):
+                            self.default_route(name, line.removeprefix("Gateway="))
+
+    def networkd_takes(self, *names: str) -> None:
+        self.known |= set(names)
+        self.take_up("networkd")
+
+    def keep_default_route(self, name: str, gateway: str) -> None:
+        self.default_route(name, gateway)
 
     def bring_up(self, system: str, name: str) -> None:
         self.need(name)

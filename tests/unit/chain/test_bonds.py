@@ -280,6 +280,22 @@ def test_a_bond_stays_with_the_system_that_has_our_files_for_it() -> None:
     assert step.title == "bond0: its files for networkmanager"
 
 
+@pytest.mark.parametrize(
+    ("system", "restarts"), [("networkd", True), ("netplan", False), ("ifupdown", False)]
+)
+def test_the_way_out_is_looked_after_when_files_are_read(system: str, restarts: bool) -> None:
+    """networkd makes nothing of a bond that it finds, unless it begins anew."""
+    wanted = want(**GUIDE, gateway="10.8.0.1")
+    _, step = bonds.plan(wanted, bare(system)).build
+    assert ("networkd_takes bond0 br0" in step.do) == restarts
+    assert "keep_default_route br0 10.8.0.1" in step.do
+    assert "has_default_route br0 10.8.0.1" in step.check
+    behind_netplan = bare("netplan")
+    network = behind_netplan.network.model_copy(update={"systems": ("netplan", "networkd")})
+    _, step = bonds.plan(wanted, behind_netplan.model_copy(update={"network": network})).build
+    assert "take_up netplan networkd &&\nnetworkd_takes bond0 br0" in step.do
+
+
 def test_no_network_system() -> None:
     state = bare()
     state = state.model_copy(update={"network": state.network.model_copy(update={"systems": ()})})
