@@ -72,6 +72,18 @@ NETWORKS: dict[str, Network] = {
         bridge="br0",
         dhcp=True,
     ),
+    "a host's: VLAN, both families": Network(
+        bond=BY_ARP.model_copy(update={"fail_over_mac": None, "mac": "52:54:00:00:02:01"}),
+        legs=tuple(legs()),
+        vlan=4094,
+        addresses=("10.8.0.2/24", "fd00::2/64"),
+        gateway="fd00::1",
+        dns=("10.8.0.1",),
+        mtu=9000,
+    ),
+    "a host's: LACP, no address": Network(
+        bond=Bond(name="bond0", mode="802.3ad", miimon_ms=100), legs=tuple(legs()), bridge="br-lan"
+    ),
     "one leg": Network(
         bond=ACTIVE.model_copy(update={"primary": None}), legs=tuple(legs(OWN)[:1]), dhcp=True
     ),

@@ -13,10 +13,12 @@ import re
 import shutil
 import subprocess
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from sriovctl.chain.bondfiles import FIRST_LINE
 from sriovctl.netconf import File, System, render
 from tests.unit.netconf.cases import NETWORKS
 from tests.unit.netconf.conftest import TIMEOUT_S, Tools
@@ -33,6 +35,11 @@ def cases(system: System, by_arp: bool = True) -> pytest.MarkDecorator:
         if (system, name) not in REFUSED and (by_arp or not network.bond.arp_ip_targets)
     ]
     return pytest.mark.parametrize("case", names)
+
+
+def as_on_a_host(case: str, system: System) -> tuple[File, ...]:
+    """With the line that link bonds puts before them."""
+    return tuple(f.model_copy(update={"text": FIRST_LINE + f.text}) for f in files_of(case, system))
 
 
 def files_of(case: str, system: System) -> tuple[File, ...]:
@@ -56,6 +63,37 @@ def test_netplan_makes_the_same_bond_for_networkd(tools: Tools, case: str) -> No
         if dict(sections_of(file.text).get("Network", [])).get("Bond") == "bond0"
     ]
     assert len(legs) == (1 if NETWORKS[case].alike else len(NETWORKS[case].legs))
+
+
+HOSTS = [name for name, network in NETWORKS.items() if len(network.levels) > 1]
+"""Those with a VLAN or a bridge on the bond, as hosts have it."""
+
+
+@pytest.mark.parametrize("case", HOSTS)
+def test_netplan_makes_what_stands_on_the_bond(tools: Tools, case: str) -> None:
+    netplan = tools.need("netplan")
+    network = NETWORKS[case]
+    tools.put(as_on_a_host(case, "netplan"))
+    done = tools.run(*netplan, "generate", "--root-dir", tools.seen)
+    assert done.returncode == 0, done.stderr
+    made = tools.folder / "run/systemd/network"
+    for below, name in pairwise(network.levels):
+        of_below = _keys(made / f"10-netplan-{below}.network", "Network")
+        if name == network.bridge:
+            assert ("Bridge", name) in of_below
+            assert ("Kind", "bridge") in _keys(made / f"10-netplan-{name}.netdev", "NetDev")
+        else:
+            assert ("VLAN", name) in of_below
+            assert ("Id", str(network.vlan)) in _keys(made / f"10-netplan-{name}.netdev", "VLAN")
+    top = sections_of((made / f"10-netplan-{network.levels[-1]}.network").read_text())
+    assert [value for key, value in top["Network"] if key == "Address"] == [*network.addresses]
+    ways = [value for key, value in top.get("Route", []) if key == "Gateway"]
+    assert ways == ([network.gateway] if network.gateway else [])
+    assert (("DHCP", "ipv4") in top["Network"]) == network.dhcp
+
+
+def _keys(path: Path, section: str) -> list[tuple[str, str]]:
+    return sections_of(path.read_text())[section]
 
 
 def test_netplan_refuses_what_is_misspelt(tools: Tools) -> None:
@@ -125,6 +163,29 @@ def test_ifup_would_bring_it_up(tools: Tools, case: str) -> None:
         assert "bond-master: bond0\n" in done.stdout
         primary = network.bond.primary
         assert (f"bond-primary: {primary}\n" in done.stdout) == (primary is not None)
+
+
+@pytest.mark.parametrize("case", HOSTS)
+def test_ifup_knows_what_stands_on_the_bond(tools: Tools, case: str) -> None:
+    ifup, ifquery = tools.need("ifup"), tools.need("ifquery")
+    network = NETWORKS[case]
+    tools.put(as_on_a_host(case, "ifupdown"))
+    interfaces = f"--interfaces={tools.seen}/etc/network/interfaces.d/bond0"
+    # in the order of the file, and of these only
+    done = tools.run(*ifquery, interfaces, "--list")
+    assert done.stdout.split() == ["lo", *network.levels]
+    for below, name in pairwise(network.levels):
+        said = tools.run(*ifquery, interfaces, name).stdout.splitlines()
+        word = "bridge-ports" if name == network.bridge else "vlan-raw-device"
+        assert f"{word}: {below}" in said
+    top = network.levels[-1]
+    done = tools.run(*ifup, "--no-act", "--verbose", "--force", interfaces, top)
+    assert done.returncode == 0, done.stderr
+    for address in network.addresses:
+        # of IPv4 it spells the mask out
+        assert f"addr add {address.partition('/')[0]}/" in done.stderr
+    if network.gateway is not None:
+        assert re.search(rf"route (add|replace) default via {network.gateway}\b", done.stderr)
 
 
 @cases("cloud-init")
