@@ -33,7 +33,7 @@ def choose_system(network: Network, have: HostState) -> System | None:
     """The network system that is to have the bond's files; None where none is known.
 
     netplan writes for another one; of two daemons it is the one that has the legs, or else the one
-    that has files of ours for it.
+    that has files of ours for it, or else the one that has files of somebody's for a leg.
     """
     there = [system for system in _FOLDERS if system in have.network.systems]
     if "netplan" in there and "netplan" in have.system.tools:
@@ -46,8 +46,16 @@ def choose_system(network: Network, have: HostState) -> System | None:
         for holder in have.network.managed.get(leg, ()):
             return "networkd" if holder == "networkd" else "networkmanager"
     # NetworkManager holds no port that it was told to leave to us, until the next boot
-    written = (s for s in there if any(f.path in have.files for f in _files(network, s)))
-    return next(written, there[0] if there else None)
+    written = [s for s in there if any(f.path in have.files for f in _files(network, s))]
+    legs = {leg.name for leg in network.legs}
+    # a daemon may run for other ports only, beside ifupdown
+    written += [
+        system
+        for system in there
+        for path, names in have.network.named.items()
+        if path.startswith(_FOLDERS[system]) and legs & set(names)
+    ]
+    return next(iter([*written, *there]), None)
 
 
 def kept_by_others(network: Network, have: HostState) -> bool:

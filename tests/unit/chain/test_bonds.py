@@ -296,6 +296,15 @@ def test_the_way_out_is_looked_after_when_files_are_read(system: str, restarts: 
     assert "take_up netplan networkd &&\nnetworkd_takes bond0 br0" in step.do
 
 
+def test_a_daemon_for_other_ports_does_not_get_the_bond() -> None:
+    ports = {"/etc/network/interfaces.d/ports": ("em1", "em2")}
+    have = bare(systems=("networkd", "ifupdown"), named=ports, managed={"mgmt0": ("networkd",)})
+    result = bonds.plan(want(**GUIDE), have)
+    assert result.build[-1].title == "bond0: its files for ifupdown"
+    without = bare(systems=("networkd", "ifupdown"), managed={"mgmt0": ("networkd",)})
+    assert bonds.plan(want(**GUIDE), without).build[-1].title == "bond0: its files for networkd"
+
+
 def test_no_network_system() -> None:
     state = bare()
     state = state.model_copy(update={"network": state.network.model_copy(update={"systems": ()})})
