@@ -1,4 +1,4 @@
-"""The host's own bond: the lab's left alone, then made again, in a reboot, and taken back."""
+"""The host's own bond: the lab's left alone, made again, there after a reboot; by netplan."""
 
 from __future__ import annotations
 
@@ -28,6 +28,30 @@ BACK = (
     f"rm -f {FOLDER}/05-*; cp -R /root/lab-network/. {FOLDER} && rm -r /root/lab-network &&"
     " { ip link del br0; ip link del bond0; systemctl restart systemd-networkd; } &&"
     " timeout 30 sh -c 'until ip -4 addr show br0 | grep -q inet; do sleep 0.2; done'"
+)
+
+
+NETPLAN = """network:
+  version: 2
+  ethernets:
+    em1:
+      addresses: [10.8.0.2/24]
+      routes: [{to: default, via: 10.8.0.254}]
+    em2: {}
+"""
+"""A host before it has a bond."""
+TO_NETPLAN = (
+    "[ -d /root/lab-network ] ||"
+    f" {{ mkdir /root/lab-network && mv {FOLDER}/3* /root/lab-network; }};"
+    f" rm -f {FOLDER}/05-* && cat >/etc/netplan/01-host.yaml && chmod 600 /etc/netplan/* &&"
+    " systemctl stop systemd-networkd.socket systemd-networkd.service && netplan generate &&"
+    " ip link del br0 && ip link del bond0 && ip link set em1 down && ip link set em2 down &&"
+    " systemctl start systemd-networkd.service &&"
+    " timeout 60 sh -c 'until [ -n \"$(ip route show default dev em1)\" ]; do sleep 0.2; done'"
+)
+FROM_NETPLAN = (
+    "rm -rf /etc/netplan/* /var/lib/sriovctl/aside && systemctl stop systemd-networkd.service &&"
+    " netplan generate && systemctl start systemd-networkd.service"
 )
 
 
@@ -132,3 +156,27 @@ def test_it_is_there_after_a_reboot(room: Rack, tmp_path: Path) -> None:
     assert look(room).network.bridge_of("bond0") == "br0"
     assert [pf.numvfs for pf in look(room).pfs] == [7, 7]
     assert room.answers("10.8.0.2").returncode == 0
+
+
+@pytest.fixture
+def netplan_host(room: Rack) -> Iterator[Rack]:
+    """Server-2 with its address on em1, by netplan; the room gives it the lab's bond back."""
+    room.must(SERVER, TO_NETPLAN, NETPLAN)
+    yield room
+    room.must(SERVER, FROM_NETPLAN)
+
+
+def test_a_host_that_netplan_has(netplan_host: Rack, tmp_path: Path) -> None:
+    room = netplan_host
+    bond = LAB_BOND | {"gateway": "10.8.0.254"}
+    host = {"pfs": {"em1": 7, "em2": 7}, "bonds": {"bond0": bond}}
+    path = rack_file(tmp_path, {SERVER: host})
+    sriovctl(room, "apply", path)
+    assert room.must(SERVER, "ls /etc/netplan") == "60-bond0.yaml"
+    assert look(room).network.bridge_of("bond0") == "br0"
+    assert [pf.numvfs for pf in look(room).pfs] == [7, 7]
+    # networkd has taken what it found, and has set the way out itself
+    assert " configured" in room.must(SERVER, "networkctl --no-legend list br0")
+    assert "proto static" in room.must(SERVER, "ip route show default dev br0")
+    assert room.answers("10.8.0.2").returncode == 0
+    assert "as wanted" in sriovctl(room, "apply", path).stdout
