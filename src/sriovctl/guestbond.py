@@ -40,6 +40,7 @@ def _network(rack: Rack, vm: str, pair: int) -> Network:
             downdelay_ms=bond.downdelay,
             arp_interval_ms=bond.arp_interval,
             arp_ip_targets=tuple(bond.arp_ip_targets),
+            arp_validate=bond.validates,
             fail_over_mac="active" if policy == "active" else None,
             primary=None if bond.primary is None else names[bond.primary],
             num_grat_arp=bond.num_grat_arp,

@@ -161,7 +161,7 @@ _UNREADABLE = "what its guest agent answered cannot be read"
 
 _SETTINGS = (
     "mode fail_over_mac active_slave primary miimon updelay downdelay arp_interval arp_ip_target "
-    "num_grat_arp"
+    "arp_validate num_grat_arp"
 )
 LOOK = f"""cd /sys/class/net || exit
 for bond in */bonding; do
@@ -270,6 +270,7 @@ def _bond(lines: list[str]) -> InsideBond:
         arp_ip_targets=tuple(
             str(ipaddress.IPv4Address(target)) for target in settings["arp_ip_target"].split()
         ),
+        arp_validate=_word(settings["arp_validate"]) if settings["arp_validate"] else None,
         num_grat_arp=_number(settings["num_grat_arp"]),
         primary=_leg_or_none(settings["primary"]),
         mac=macs[name],
@@ -305,7 +306,7 @@ def _leg_or_none(text: str) -> str | None:
 
 def _word(text: str) -> str:
     # sysfs has the number beside the word, as in "active-backup 1"
-    found = re.fullmatch(r"([0-9a-z.-]{1,20}) \d{1,3}", text, re.ASCII)
+    found = re.fullmatch(r"([0-9a-z._-]{1,20}) \d{1,3}", text, re.ASCII)
     if found is None:
         raise ValueError(text)
     return found[1]

@@ -35,6 +35,8 @@ class InsideBond(Frozen):
     downdelay_ms: int
     arp_interval_ms: int
     arp_ip_targets: tuple[str, ...] = ()
+    arp_validate: str | None = None
+    """``active``; None where its kernel has no such option."""
     num_grat_arp: int
     primary: str | None
     mac: str

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from sriovctl.names import PortName
+from sriovctl.netconf.model import ArpValidate
 from sriovctl.written import Written
 
 MacPolicy = Literal["shared", "active", "open"]
@@ -110,6 +111,10 @@ class GuestBond(BondKeys):
     name: BondName | None = Field(
         None, description="bond0 over the first pair, bond1 over the second, if left out"
     )
+    arp_validate: ArpValidate | None = Field(
+        None,
+        description="which legs only ARP answers keep alive; active with arp_interval, if left out",
+    )
     num_grat_arp: GratuitousARPs = Field(3, description="gratuitous ARPs after a failover")
     address: Literal["dhcp"] | InterfaceAddress | list[InterfaceAddress] = Field(
         "dhcp", description="dhcp, one address with its prefix, or a list of them"
@@ -121,6 +126,13 @@ class GuestBond(BondKeys):
         :param pair: which of the VM's pairs it is over, counted from 0
         """
         return self.name or f"bond{pair}"
+
+    @property
+    def validates(self) -> ArpValidate | None:
+        """``arp_validate`` as written, else ``active`` where it asks by ARP: where any frame is a
+        sign of life, its own questions are all that a leg that waits hears on a quiet network, and
+        both legs are found dead at one look."""
+        return self.arp_validate or ("active" if self.arp_interval else None)
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -136,6 +148,8 @@ def faults_of_bond(bond: GuestBond, legs: Sequence[str], alike: bool) -> Iterato
     :returns: ``(key, message)`` each
     """
     yield from faults_of_keys(bond, bond.address, legs)
+    if bond.arp_validate and not bond.arp_interval:
+        yield "arp_validate", "arp_validate is of arp_interval: without it nobody is asked by ARP"
     if bond.primary is not None and bond.primary in legs and alike:
         yield "primary", "both cards have one address: give the pair's slot to tell them apart"
 

@@ -95,10 +95,10 @@ def test_console_answers_and_is_left(rack: Rack, vm: str, name: str) -> None:
 
 
 def test_bond_has_the_options_of_the_kernel_line(rack: Rack, vm: str) -> None:
-    names = "mode fail_over_mac arp_interval arp_ip_target num_grat_arp"
+    names = "mode fail_over_mac arp_interval arp_ip_target arp_validate num_grat_arp"
     command = f"cd /sys/class/net/bond0/bonding; for i in {names}; do cat $i; done"
     said = rack.guest(vm, command).stdout.split("\n")
-    assert said[:5] == ["active-backup 1", "active 1", "300", "10.8.0.254", "3"]
+    assert said[:6] == ["active-backup 1", "active 1", "300", "10.8.0.254", "active 1", "3"]
 
 
 def test_nics_plugged_in_later_join_the_bond(rack: Rack, bonded: str) -> None:

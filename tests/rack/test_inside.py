@@ -94,8 +94,11 @@ def test_a_guest_that_booted_with_it_has_the_bond(rack: Rack, booted: Path) -> N
     # who pings an address that nobody has gives up within seconds
     inside(rack, "true")
     assert rack.answers(ADDRESS).returncode == 0
-    names = ("mode", "fail_over_mac", "arp_interval", "arp_ip_target", "num_grat_arp")
-    assert values(rack, *names) == ["active-backup 1", "active 1", "300", "10.8.0.254", "5"]
+    names = (
+        "mode", "fail_over_mac", "arp_interval", "arp_ip_target", "arp_validate", "num_grat_arp",
+    )  # fmt: skip
+    expected = ["active-backup 1", "active 1", "300", "10.8.0.254", "active 1", "5"]
+    assert values(rack, *names) == expected
     assert "bond0" not in sriovctl(rack, "check", booted).stdout
 
 

@@ -118,6 +118,14 @@ def test_a_bond_is_always_watched() -> None:
     assert (by_arp.miimon_ms, by_arp.arp_interval_ms) == (None, 300)
 
 
+@pytest.mark.parametrize("written", ["none", "backup", "all", None])
+def test_a_leg_in_use_lives_by_arp_answers_unless_it_is_said_otherwise(written: str | None) -> None:
+    asks = {"arp_interval": 300, "arp_ip_targets": ["10.0.0.1"]}
+    said = {} if written is None else {"arp_validate": written}
+    assert network_of({"bond": asks | said}).bond.arp_validate == (written or "active")
+    assert network_of({"bond": {"miimon": 100}}).bond.arp_validate is None
+
+
 @pytest.mark.parametrize(
     ("pairs", "vm", "system", "said"),
     [

@@ -62,6 +62,7 @@ set updelay 0
 set downdelay 0
 set arp_interval 300
 set arp_ip_target 10.8.0.254 10.8.0.1
+set arp_validate active 1
 set num_grat_arp 3
 Ethernet Channel Bonding Driver: v6.12.57+deb13-amd64
 
@@ -137,6 +138,7 @@ def test_a_bond_as_the_guest_has_it() -> None:
     )  # fmt: skip
     assert (bond.arp_interval_ms, bond.miimon_ms, bond.num_grat_arp) == (300, 0, 3)
     assert bond.arp_ip_targets == ("10.8.0.254", "10.8.0.1")
+    assert bond.arp_validate == "active"
     assert [(leg.name, leg.up, leg.permanent_mac) for leg in bond.legs] == [
         ("eth0", False, "02:07:01:1b:31:c7"),
         ("eth1", True, "02:0b:2e:4f:00:11"),
@@ -144,6 +146,14 @@ def test_a_bond_as_the_guest_has_it() -> None:
     two = read("VM", Answer(text=BOND + BOND.replace("bond0", "bond1") + END))
     assert [bond.name for bond in two.bonds] == ["bond0", "bond1"]
     assert read("VM", Answer(text=BOND)).why_not
+
+
+@pytest.mark.parametrize(("said", "known"), [("filter_active 5", "filter_active"), ("", None)])
+def test_a_kernel_may_validate_in_other_ways_or_not_know_it(said: str, known: str | None) -> None:
+    (bond,) = read(
+        "VM", Answer(text=BOND.replace("active 1\nset num", f"{said}\nset num") + END)
+    ).bonds
+    assert bond.arp_validate == known
 
 
 def test_files_come_back_as_they_are(host: LocalReach, tmp_path: Path) -> None:

@@ -107,6 +107,11 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "nobody to ask": ({"bond": {"arp_interval": 300}}, "bond.arp_interval", "arp_ip_targets"),
     "nobody asks": ({"bond": {"arp_ip_targets": ["10.0.0.1"]}}, "bond.arp_ip_targets", "without"),
+    "answers of nobody": (
+        {"bond": {"arp_validate": "all"}},
+        "bond.arp_validate",
+        "nobody is asked",
+    ),
     "delay of the other monitor": (
         {"bond": {"arp_interval": 300, "arp_ip_targets": ["10.0.0.1"], "updelay": 1}},
         "bond.updelay",

@@ -143,6 +143,7 @@ def _differences(network: Network, inside: Inside) -> Iterator[str]:
         ("downdelay", bond.downdelay_ms, wanted.downdelay_ms or 0),
         ("arp_interval", bond.arp_interval_ms, wanted.arp_interval_ms or 0),
         ("arp_ip_target", sorted(bond.arp_ip_targets), sorted(wanted.arp_ip_targets)),
+        ("arp_validate", bond.arp_validate, wanted.arp_validate),
         ("num_grat_arp", bond.num_grat_arp, wanted.num_grat_arp),
     ):
         if should is not None and is_now != should:

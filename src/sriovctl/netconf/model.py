@@ -13,6 +13,8 @@ Mode = Literal[
 
 
 FailOverMac = Literal["none", "active", "follow"]
+ArpValidate = Literal["none", "active", "backup", "all"]
+"""What every network system has a word for; the kernel knows ``filter`` besides."""
 
 
 class Bond(Frozen):
@@ -25,6 +27,7 @@ class Bond(Frozen):
     downdelay_ms: int | None = None
     arp_interval_ms: int | None = None
     arp_ip_targets: tuple[str, ...] = ()
+    arp_validate: ArpValidate | None = None
     fail_over_mac: FailOverMac | None = None
     primary: str | None = None
     """A leg's name."""
@@ -43,6 +46,7 @@ class Bond(Frozen):
             "downdelay": self.downdelay_ms,
             "arp_interval": self.arp_interval_ms,
             "arp_ip_target": ",".join(self.arp_ip_targets) or None,
+            "arp_validate": self.arp_validate,
             "fail_over_mac": self.fail_over_mac,
             "primary": self.primary,
             "num_grat_arp": self.num_grat_arp,

@@ -20,6 +20,7 @@ _WORDS = {
     "downdelay": "down-delay",
     "arp_interval": "arp-interval",
     "arp_ip_target": "arp-ip-targets",
+    "arp_validate": "arp-validate",
     "fail_over_mac": "fail-over-mac-policy",
     "primary": "primary",
     "num_grat_arp": "gratuitous-arp",

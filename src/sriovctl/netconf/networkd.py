@@ -18,6 +18,7 @@ _WORDS = {
     "downdelay": "DownDelaySec",
     "arp_interval": "ARPIntervalSec",
     "arp_ip_target": "ARPIPTargets",
+    "arp_validate": "ARPValidate",
     "fail_over_mac": "FailOverMACPolicy",
     "num_grat_arp": "GratuitousARP",
 }

@@ -60,6 +60,7 @@ def of_rack(bond: GuestBond) -> Monitor | None:
         arp_interval_ms=bond.arp_interval or 0,
         updelay_ms=bond.updelay or 0,
         downdelay_ms=bond.downdelay or 0,
+        arp_only=bond.validates in ("active", "all"),
     )
 
 

@@ -123,6 +123,36 @@ def test_a_bond_that_differs_is_told(tmp_path: Path, other: dict[str, object]) -
     assert finding.about == "VM-2, bond0"
 
 
+BY_ARP = "arp_interval: 300, arp_ip_targets: [10.8.0.254]"
+
+
+@pytest.mark.parametrize(
+    ("written", "has", "said"),
+    [
+        (BY_ARP, "active", ""),
+        (BY_ARP, "none", "arp_validate is none, wanted active"),
+        (f"{BY_ARP}, arp_validate: none", "active", "arp_validate is active, wanted none"),
+        (f"{BY_ARP}, arp_validate: none", "none", ""),
+        # with miimon nobody asks, and whatever it is means nothing
+        ("miimon: 80", "all", ""),
+    ],
+)
+def test_which_answers_count_is_compared_where_it_asks(
+    tmp_path: Path, written: str, has: str, said: str
+) -> None:
+    want = want_of(tmp_path, RACK.replace("miimon: 80", written))
+    asks = "arp_interval" in written
+    inside = bond(
+        want,
+        miimon_ms=0 if asks else 80,
+        arp_interval_ms=300 if asks else 0,
+        arp_ip_targets=("10.8.0.254",) if asks else (),
+        arp_validate=has,
+    )
+    found = findings(want, with_inside(Inside(vm=KEY, bonds=(inside,), files=as_wanted(want))))
+    assert [finding.found for finding in found] == ([said] if said else [])
+
+
 def test_a_silent_agent_stops_nothing_but_is_told(tmp_path: Path) -> None:
     made = plan(want_of(tmp_path), with_inside(Inside(vm=KEY, why_not="no guest agent runs in it")))
     assert made.build == []

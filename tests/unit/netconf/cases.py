@@ -28,6 +28,7 @@ BY_ARP = Bond(
     name="bond0",
     arp_interval_ms=300,
     arp_ip_targets=("10.8.0.254", "10.8.0.253"),
+    arp_validate="active",
     num_grat_arp=5,
     fail_over_mac="active",
 )

@@ -19,6 +19,7 @@ NETWORKD = {
     "DownDelaySec": "downdelay",
     "ARPIntervalSec": "arp_interval",
     "ARPIPTargets": "arp_ip_target",
+    "ARPValidate": "arp_validate",
     "FailOverMACPolicy": "fail_over_mac",
     "GratuitousARP": "num_grat_arp",
 }
@@ -29,6 +30,7 @@ NETPLAN = {
     "down-delay": "downdelay",
     "arp-interval": "arp_interval",
     "arp-ip-targets": "arp_ip_target",
+    "arp-validate": "arp_validate",
     "fail-over-mac-policy": "fail_over_mac",
     "gratuitous-arp": "num_grat_arp",
     "primary": "primary",

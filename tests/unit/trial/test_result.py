@@ -134,7 +134,10 @@ def test_detection_is_the_monitors() -> None:
     assert of_rack(GuestBond.model_validate({})) is None
     arp = of_rack(GuestBond.model_validate({"arp_interval": 300}))
     assert arp is not None
-    assert "750 to 1050 ms" in arp.detection
+    assert "600 to 900 ms" in arp.detection
+    any_frame = of_rack(GuestBond.model_validate({"arp_interval": 300, "arp_validate": "none"}))
+    assert any_frame is not None
+    assert "750 to 1050 ms" in any_frame.detection
     assert Monitor(0, 300, arp_only=True).notices_ms == (600, 900)
     assert Monitor(0, 0).notices_ms is None
     link = of_rack(GuestBond.model_validate({"miimon": 80, "downdelay": 100}))

@@ -56,7 +56,7 @@ class Room:
     def failover(self) -> list[Comparison]:
         """Outages against what the monitor of the VM's bond needs by itself.
 
-        With any frame as a sign of life, as the example has it, and with ARP only.
+        With any frame as a sign of life, and with ARP only, as the example has it.
 
         :raises SriovctlError: the trial failed, or the VM has no bond
         """
