@@ -88,6 +88,8 @@ def _work(
         stage_s=arguments.stage_timeout,
         boot_s=arguments.boot_timeout,
         bond_s=arguments.bond_timeout,
+        agent_s=arguments.agent_timeout,
+        agent_boot_s=arguments.agent_boot_timeout,
     )
 
     def planner(reach: Reach) -> Planner:
@@ -96,7 +98,7 @@ def _work(
     def look(reach: Reach, target: Target) -> Outcome | None:
         observer.doing(target.name, "looking")
         try:
-            plan = reconcile.plan_now(reach, target.wanted, planner(reach))
+            plan = reconcile.plan_now(reach, target.wanted, planner(reach), timeouts=timeouts)
         except UnreachableError:
             # one that is off in the middle of our restart is switched on when its turn has come
             if target.wanted.bmc is None or not leave.of(target.wanted).impacts >= RESTARTS:
@@ -125,15 +127,15 @@ def _work(
             begin=partial(stop.begin, target.name),
         )
 
-    return Work(look, change, _gate, gate_of_wave)
+    return Work(look, change, partial(_gate, timeouts), gate_of_wave)
 
 
-def _gate(reach: Reach, target: Target) -> None:
+def _gate(timeouts: Timeouts, reach: Reach, target: Target) -> None:
     """A host that was changed is still as wanted now that its wave is through.
 
     :raises HostError: it is not
     """
-    plan = reconcile.plan_now(reach, target.wanted)
+    plan = reconcile.plan_now(reach, target.wanted, timeouts=timeouts)
     said = [step.title for step in plan.steps]
     said += [f.found for f in (*plan.of(Severity.BLOCKED), *plan.of(Severity.ERROR))]
     if said:

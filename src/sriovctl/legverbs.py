@@ -35,7 +35,12 @@ def _carry_out(arguments: argparse.Namespace, planner: legrun.OfLeg, *, blind: b
     if others:
         raise UsageError(f"{arguments.host!r} is {len(others) + 1} hosts", "", "name one of them")
     pf = _pf(target.wanted, arguments.pf)
-    timeouts = Timeouts(stage_s=arguments.stage_timeout, bond_s=arguments.bond_timeout)
+    timeouts = Timeouts(
+        stage_s=arguments.stage_timeout,
+        bond_s=arguments.bond_timeout,
+        agent_s=arguments.agent_timeout,
+        agent_boot_s=arguments.agent_boot_timeout,
+    )
     progress = None if arguments.json else Progress((target.name,))
     observer: Observer = progress or Silent()
 

@@ -164,12 +164,18 @@ def plan_of(
     return plan.model_copy(update={"findings": (*firmware.findings, *plan.findings)})
 
 
-def plan_now(reach: Reach, want: HostWant, planner: Planner = chain.plan) -> Plan:
+def plan_now(
+    reach: Reach,
+    want: HostWant,
+    planner: Planner = chain.plan,
+    *,
+    timeouts: Timeouts | None = None,
+) -> Plan:
     """One look at a host and its BMC, and the plan from that.
 
     :raises SriovctlError: one of them cannot be asked
     """
-    have = look_inside(reach, want, look(reach))
+    have = look_inside(reach, want, look(reach), timeouts=timeouts)
     return plan_of(want, have, look_at_firmware(want, have), planner)
 
 

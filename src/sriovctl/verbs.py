@@ -110,9 +110,13 @@ def _plans(
 ) -> tuple[tuple[Target, ...], dict[str, _Planned], int]:
     hosts = targets.of_rack(arguments.rack, arguments.limit, arguments.inventory)
 
+    timeouts = Timeouts(agent_s=arguments.agent_timeout)
+
     def work(reach: Reach, target: Target) -> _Planned:
         have = reconcile.look(reach)
-        return _Planned(*looked.judged(reach, target.wanted, have, planner(reach)))
+        return _Planned(
+            *looked.judged(reach, target.wanted, have, planner(reach), timeouts=timeouts)
+        )
 
     results = _each(hosts, work, arguments, need_root=need_root)
     plans, code = successes(results)

@@ -11,6 +11,7 @@ from sriovctl import cli, inside, reconcile, silence
 from sriovctl.host import VF, VM, HostState, VMNic
 from sriovctl.inside import Inside, InsideBond, InsideLeg
 from sriovctl.plan import Finding, Severity
+from sriovctl.stagerun import Timeouts
 from sriovctl.wanted import HostWant
 from tests.unit.chain.test_guest_macs import want_of
 from tests.unit.chain.worlds import bare_host
@@ -179,3 +180,22 @@ def test_check_tells_of_it_and_a_saved_plan_does_not_hang_on_it(
         saved.append((tmp_path / "plan").read_text())
         capsys.readouterr()
     assert saved[0] == saved[1]
+
+
+@pytest.mark.parametrize("verb", ["check", "plan", "report"])
+def test_agents_get_as_long_as_is_said(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rack = tmp_path / "rack.yaml"
+    rack.write_text("hosts: {a: {address: local, pfs: {em1: {vfs: 1}}}}\n")
+    monkeypatch.setattr(reconcile, "look", lambda *_, **__: world())
+    asked = []
+
+    def answer(*_: object, timeout_s: float, **__: object) -> dict[str, Inside]:
+        asked.append(timeout_s)
+        return {"u": bond(*OWN, fail_over_mac="active")}
+
+    monkeypatch.setattr(inside, "look", answer)
+    cli.main([verb, str(rack)])
+    cli.main([verb, str(rack), "--agent-timeout", "2.5"])
+    assert asked == [Timeouts.agent_s, 2.5]

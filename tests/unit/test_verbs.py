@@ -15,6 +15,7 @@ from sriovctl.host import VM, HostState, Pool, VMNic
 from sriovctl.hostnet import HostBond, HostNetwork
 from sriovctl.probe.sections import Sections
 from sriovctl.reach import LocalReach
+from sriovctl.stagerun import Timeouts
 from sriovctl.targets import Target
 from tests.unit.chain.hostmodel import HostModel
 from tests.unit.chain.worlds import bare_host
@@ -206,3 +207,13 @@ def test_a_plan_is_saved_by_root_only(
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert cli.main(["plan", str(path), "-o", str(tmp_path / "plan.json")]) == 2
     assert "this user is not root" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["apply", "f"], ["leg", "out", "f", "h", "p"]])
+def test_what_is_waited_for_by_default_is_what_the_help_says(words: list[str]) -> None:
+    asked = cli.parser().parse_args(words)
+    assert (asked.agent_timeout, asked.agent_boot_timeout, asked.bond_timeout) == (
+        Timeouts.agent_s,
+        Timeouts.agent_boot_s,
+        Timeouts.bond_s,
+    )

@@ -6,6 +6,8 @@ import argparse
 
 from sriovctl.commandline.options import (
     Commands,
+    agent_boot_timeout,
+    agent_timeout,
     assume_option,
     bond_timeout,
     fleet_options,
@@ -106,6 +108,8 @@ def _apply(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="S",
         help="how long to wait for a restarted host to have started (default: 900)",
     )
+    agent_timeout(apply)
+    agent_boot_timeout(apply)
     run_options(apply)
     json_option(apply)
     apply.set_defaults(run=verb("apply", "applying"))

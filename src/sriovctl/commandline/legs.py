@@ -6,6 +6,8 @@ import argparse
 
 from sriovctl.commandline.options import (
     Commands,
+    agent_boot_timeout,
+    agent_timeout,
     assume_option,
     bond_timeout,
     json_option,
@@ -41,6 +43,8 @@ def add_parsers(commands: Commands[argparse.ArgumentParser]) -> None:
         way_options(command)
         run_options(command)
         bond_timeout(command)
+        agent_timeout(command)
+        agent_boot_timeout(command)
         json_option(command)
         command.set_defaults(run=verb(name, "legverbs"))
     assume_option(out)

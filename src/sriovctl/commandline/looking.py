@@ -6,6 +6,7 @@ import argparse
 
 from sriovctl.commandline.options import (
     Commands,
+    agent_timeout,
     assume_option,
     fleet_options,
     json_option,
@@ -53,6 +54,7 @@ def _check(commands: Commands[argparse.ArgumentParser]) -> None:
         help="for cron: every host, a line for each that is not as wanted, and nothing if all are",
     )
     fleet_options(check)
+    agent_timeout(check)
     json_option(check)
     check.set_defaults(run=verb("check"))
 
@@ -66,6 +68,7 @@ def _plan(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     plan.add_argument("rack", help="rack file")
     fleet_options(plan)
+    agent_timeout(plan)
     leg_by_leg_option(plan)
     assume_option(plan)
     form = plan.add_mutually_exclusive_group()

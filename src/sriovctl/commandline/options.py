@@ -103,6 +103,32 @@ def bond_timeout(command: argparse.ArgumentParser) -> None:
     )
 
 
+def agent_timeout(command: argparse.ArgumentParser) -> None:
+    """``--agent-timeout S``."""
+    command.add_argument(
+        "--agent-timeout",
+        type=seconds,
+        default=10,
+        metavar="S",
+        help="how long a running VM's guest agent gets to answer (default: 10)",
+    )
+
+
+def agent_boot_timeout(command: argparse.ArgumentParser, more: str = "") -> None:
+    """``--agent-boot-timeout S``.
+
+    :param more: when it is waited for, where that is not always
+    """
+    command.add_argument(
+        "--agent-boot-timeout",
+        type=seconds,
+        default=60,
+        metavar="S",
+        help="how long to wait for the guest agent of a VM that may be booting"
+        f"{more} (default: 60)",
+    )
+
+
 def above_zero(text: str) -> float:
     """A finite number above 0."""
     number = float(text)

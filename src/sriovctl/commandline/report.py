@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from sriovctl.commandline.options import Commands, fleet_options, seconds, verb
+from sriovctl.commandline.options import Commands, agent_timeout, fleet_options, seconds, verb
 
 
 def add_parsers(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -23,6 +23,7 @@ def _report(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     report.add_argument("rack", help="rack file")
     fleet_options(report)
+    agent_timeout(report)
     report.add_argument(
         "-o", "--output", metavar="FILE", help="write it there (default: standard output)"
     )
@@ -40,6 +41,7 @@ def _metrics(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     metrics.add_argument("rack", help="rack file")
     fleet_options(metrics)
+    agent_timeout(metrics)
     way = metrics.add_mutually_exclusive_group()
     way.add_argument(
         "-o", "--output", metavar="FILE", help="write it there, whole (default: standard output)"

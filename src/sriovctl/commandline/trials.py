@@ -7,6 +7,7 @@ import argparse
 from sriovctl.commandline.options import (
     Commands,
     above_zero,
+    agent_boot_timeout,
     count,
     fleet_options,
     json_option,
@@ -16,6 +17,7 @@ from sriovctl.commandline.options import (
 
 FAILOVER_WAYS = ("pf-down", "vf-link", "unbind", "cable", "switch")
 """What ``--way`` takes; :data:`sriovctl.trial.ways.WAYS`, which is not light to import."""
+_WHERE_ASKED = ", where it is to say the VM's address"
 
 
 def add_parsers(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -78,6 +80,7 @@ def _failover(kinds: Commands[argparse.ArgumentParser]) -> None:
          "than it should have (default: 30)"),
     ):  # fmt: skip
         failover.add_argument(f"--{name}", type=seconds, default=default, metavar="S", help=words)
+    agent_boot_timeout(failover, _WHERE_ASKED)
     failover.add_argument(
         "--budget", type=above_zero, metavar="MS", help="no outage may be longer than this"
     )
@@ -124,6 +127,7 @@ def _bench(kinds: Commands[argparse.ArgumentParser]) -> None:
         ("answer-timeout", 60, "for a host to say what is there (default: 60)"),
     ):  # fmt: skip
         bench.add_argument(f"--{name}", type=seconds, default=default, metavar="S", help=words)
+    agent_boot_timeout(bench, _WHERE_ASKED)
     bench.add_argument(
         "--from",
         dest="sender",

@@ -33,6 +33,7 @@ from sriovctl.trial.monitor import Monitor, of_guest, of_rack
 from sriovctl.trial.result import Result, measure
 from sriovctl.trial.sender import Sender
 from sriovctl.trial.setting import (
+    AgentWait,
     Sending,
     address_by_agent,
     end_as_from_the_keyboard,
@@ -162,9 +163,9 @@ def _measured(
     before = reconcile.look(host)
     legs = {one.vm: _permitted(arguments, one, host, before) for one in chosen}
     check_same_ports(legs)
+    by_agent = AgentWait(arguments.answer_timeout, arguments.agent_boot_timeout)
     addresses = {
-        one.vm: one.address or address_by_agent(host, one.vm, arguments.answer_timeout)
-        for one in chosen
+        one.vm: one.address or address_by_agent(host, one.vm, by_agent, telling) for one in chosen
     }
     monitors = {one.vm: _monitor(arguments, one) for one in chosen}
     updelay_ms = max(monitor.updelay_ms if monitor else 0 for monitor in monitors.values())

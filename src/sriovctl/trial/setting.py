@@ -6,6 +6,7 @@ import ipaddress
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,23 +128,51 @@ def running(vm: str, state: HostState) -> VM:
     return guest
 
 
-def address_by_agent(host: Reach, vm: str, answer_s: float) -> str:
-    """What the VM's guest agent says its address is.
+@dataclass(frozen=True)
+class AgentWait:
+    """How long is waited for a VM's guest agent to say an address, in seconds."""
 
-    :param answer_s: for libvirt to say it
-    :raises UsageError: it has no agent, or it names none
+    answer_s: float
+    """For libvirt to say what it has, or that there is no agent."""
+    boot_s: float
+    """For the agent to be there and to have an address: the VM may have just been started."""
+
+
+NO_CHANNEL = "not configured"
+"""What libvirt says of a VM that can have no agent (qemu_domain.c)."""
+POLL_S = 1.0
+
+
+def address_by_agent(host: Reach, vm: str, wait: AgentWait, telling: Callable[[str], None]) -> str:
+    """What the VM's guest agent says its address is, as soon as it says one.
+
+    :param telling: told once what is waited for
+    :raises UsageError: it can have no agent, or none says an address in time
     """
     words = command("virsh", "-q", "-c", "qemu:///system", "domifaddr", vm, "--source", "agent")
-    done = host.run(f"{words}\n", timeout_s=answer_s)
-    found = first_address(done.stdout)
-    if found is None:
-        raise UsageError(
-            f"nobody says an address of {vm}",
-            "traffic is sent to it; the rack file has none under its bond, and its guest agent "
-            f"says none: {done.stderr.strip() or 'it has none yet'}",
-            "give it with --address",
-        )
-    return found
+    deadline = time.monotonic() + wait.boot_s
+    told = False
+    while True:
+        done = host.run(f"{words}\n", timeout_s=wait.answer_s)
+        found = first_address(done.stdout)
+        if found is not None:
+            return found
+        why = done.stderr.strip() or "it has none yet"
+        never = NO_CHANNEL in why
+        if never or time.monotonic() >= deadline:
+            waited = "" if never else f" within {wait.boot_s:g} s (--agent-boot-timeout)"
+            raise UsageError(
+                f"nobody says an address of {vm}{waited}",
+                "traffic is sent to it; the rack file has none under its bond, and its guest agent "
+                f"says none: {why}",
+                "give it with --address",
+            )
+        if not told:
+            telling(
+                f"{vm}: waiting for its guest agent to say an address, {wait.boot_s:g} s at most"
+            )
+            told = True
+        time.sleep(POLL_S)
 
 
 def first_address(text: str) -> str | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sriovctl.errors import UsageError
-from sriovctl.trial.setting import first_address, given_addresses
+from sriovctl.reach import LocalReach
+from sriovctl.trial import setting
+from sriovctl.trial.setting import AgentWait, address_by_agent, first_address, given_addresses
 
 SAID = """\
  lo         00:00:00:00:00:00    ipv4         127.0.0.1/8
@@ -43,3 +47,62 @@ def test_one_vms_address_needs_no_name() -> None:
 def test_an_address_of_nobody_is_told(word: str) -> None:
     with pytest.raises(UsageError, match="no address of VM-2, VM-3"):
         given_addresses([word], ["VM-2", "VM-3"])
+
+
+NOT_YET = "error: Guest agent is not responding: QEMU guest agent is not connected"
+NEVER = "error: argument unsupported: QEMU guest agent is not configured"
+
+
+class Booting:
+    """A host whose virsh says of a VM's agent each time the next of some words."""
+
+    def __init__(self, folder: Path, *said: str) -> None:
+        for number, text in enumerate(said):
+            (folder / f"said.{number}").write_text(text)
+        virsh = folder / "virsh"
+        # the last is said again and again
+        virsh.write_text(
+            f"#!/bin/sh\ncd {folder} || exit\nset -- said.*\n"
+            'text=$(cat "$1")\n[ $# -eq 1 ] || rm "$1"\n'
+            'case $text in error*) echo "$text" >&2; exit 1 ;; esac\necho "$text"\n'
+        )
+        virsh.chmod(0o755)
+        self.told: list[str] = []
+
+    def address(self, boot_s: float) -> str:
+        reach = LocalReach("server-2", need_root=False)
+        return address_by_agent(reach, "VM-2", AgentWait(20, boot_s), self.told.append)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(setting, "POLL_S", 0)
+    return tmp_path
+
+
+def test_an_agent_that_comes_later_is_waited_for_and_that_is_said_once(folder: Path) -> None:
+    host = Booting(folder, NOT_YET, NOT_YET, "", SAID.format(""))
+    assert host.address(60) == "fd00::12"
+    [told] = host.told
+    assert "VM-2" in told
+    assert "guest agent" in told
+
+
+def test_an_agent_that_is_there_is_not_waited_for(folder: Path) -> None:
+    host = Booting(folder, SAID.format(""))
+    assert host.address(60) == "fd00::12"
+    assert host.told == []
+
+
+def test_an_agent_that_never_comes_names_the_option(folder: Path) -> None:
+    with pytest.raises(UsageError, match="--agent-boot-timeout") as caught:
+        Booting(folder, NOT_YET).address(0.001)
+    assert "not connected" in caught.value.means
+
+
+def test_a_vm_that_can_have_no_agent_is_told_at_once(folder: Path) -> None:
+    host = Booting(folder, NEVER)
+    with pytest.raises(UsageError, match="not configured"):
+        host.address(1e9)
+    assert host.told == []

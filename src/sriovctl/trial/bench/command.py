@@ -6,7 +6,7 @@ import argparse
 import ipaddress
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path as File
 
@@ -21,6 +21,7 @@ from sriovctl.trial.bench import picture
 from sriovctl.trial.bench.result import Circumstances, Measured, Result, figures
 from sriovctl.trial.bench.run import Bench, Path, Patience
 from sriovctl.trial.setting import (
+    AgentWait,
     Sending,
     address_by_agent,
     check_named,
@@ -89,14 +90,19 @@ def _bench(
 ) -> Result:
     answer_s = arguments.answer_timeout
     state = reconcile.look(host)
-    paths = [_path_to(vm, known.get(vm), host, state, answer_s) for vm in vms]
+    telling = say_nothing if arguments.json else say
+    by_agent = AgentWait(answer_s, arguments.agent_boot_timeout)
+
+    def address_of(vm: str) -> str:
+        return known.get(vm) or address_by_agent(host, vm, by_agent, telling)
+
+    paths = [_path_to(vm, address_of, state) for vm in vms]
     own = host_address(_addresses(host, answer_s), [path.address for path in paths])
     skipped = []
     if own is None:
         skipped.append(f"{target.name}: it has no address in the network of {', '.join(vms)}")
     else:
         paths.append(Path(target.name, "host", own, _drivers(pf.driver for pf in state.pfs)))
-    telling = say_nothing if arguments.json else say
     patience = Patience(arguments.patience, arguments.run_timeout, answer_s)
     bench = Bench(tuple(paths), sending, host, arguments.seconds, arguments.runs, patience, telling)
     found = bench.measure()
@@ -133,14 +139,14 @@ def _addresses(host: Reach, answer_s: float) -> Iterator[str]:
         yield from addresses
 
 
-def _path_to(vm: str, address: str | None, host: Reach, state: HostState, answer_s: float) -> Path:
+def _path_to(vm: str, address_of: Callable[[str], str], state: HostState) -> Path:
     guest = running(vm, state)
     held = {nic.pci for nic in guest.live_nics if nic.pci is not None}
     ports = [pf for pf in state.pfs if held & {vf.pci for vf in pf.vfs}]
     return Path(
         name=vm,
         kind="VFs" if ports else "bridge",
-        address=address or address_by_agent(host, vm, answer_s),
+        address=address_of(vm),
         driver=_drivers(pf.driver for pf in ports or state.pfs),
     )
 
