@@ -98,7 +98,9 @@ def _failover(kinds: Commands[argparse.ArgumentParser]) -> None:
     failover.add_argument(
         "--force", action="store_true", help="also where somebody else would be cut off"
     )
-    failover.add_argument("--picture", metavar="FILE", help="SVG of the answers over time")
+    failover.add_argument(
+        "--picture", metavar="FILE", help="the answers over time, as SVG; FILE.png: as PNG"
+    )
     json_option(failover)
     failover.set_defaults(run=verb("failover", "trial.command"))
 
@@ -137,7 +139,9 @@ def _bench(kinds: Commands[argparse.ArgumentParser]) -> None:
     bench.add_argument(
         "--lab", metavar="NAME", help="the host is in this lab: send from its switch"
     )
-    bench.add_argument("--picture", metavar="FILE", help="SVG of medians and spreads")
+    bench.add_argument(
+        "--picture", metavar="FILE", help="medians and spreads, as SVG; FILE.png: as PNG"
+    )
     json_option(bench)
     bench.set_defaults(run=verb("bench", "trial.bench.command"))
 

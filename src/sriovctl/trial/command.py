@@ -17,7 +17,7 @@ from sriovctl.identity import identify
 from sriovctl.observer import WAITING
 from sriovctl.reach import Reach
 from sriovctl.targets import Target
-from sriovctl.trial import picture, store
+from sriovctl.trial import drawn, picture, store
 from sriovctl.trial.failover import (
     OnTrial,
     Pace,
@@ -42,7 +42,6 @@ from sriovctl.trial.setting import (
     say,
     say_nothing,
     sent_from,
-    write,
 )
 from sriovctl.trial.several import Ended, Several
 from sriovctl.trial.subject import Subject, hosts_of, is_one, subjects
@@ -57,6 +56,7 @@ def failover(arguments: argparse.Namespace) -> int:
     :returns: 0; 3: an outage was longer than the budget, or not over; of several VMs the highest
     """
     chosen = subjects(arguments)
+    drawn.check(arguments.picture)
     end_as_from_the_keyboard()
     if is_one(arguments) or arguments.together:
         return _tell(arguments, _at_once(arguments, chosen))
@@ -103,7 +103,7 @@ def _way(arguments: argparse.Namespace) -> dict[str, Any]:
 def _tell(arguments: argparse.Namespace, results: Sequence[Result]) -> int:
     """All of the results, on standard output."""
     if arguments.picture is not None:
-        write(arguments.picture, picture.svg(results))
+        drawn.write(arguments.picture, picture.svg(results))
     if arguments.json:
         told = {result.vm: result.as_json() for result in results}
         print_json(told[results[0].vm] if is_one(arguments) else told)

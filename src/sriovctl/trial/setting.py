@@ -220,19 +220,6 @@ def end_as_from_the_keyboard() -> None:
     signal.signal(signal.SIGHUP, stop)
 
 
-def write(file: str, text: str) -> None:
-    """A picture, where the user wants it.
-
-    :raises UsageError: it cannot be written there
-    """
-    try:
-        Path(file).write_text(text, "utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}", "", "name another file") from (
-            error
-        )
-
-
 def say(text: str) -> None:
     """Progress, on standard error."""
     sys.stderr.write(f"{harmless(text)}\n")

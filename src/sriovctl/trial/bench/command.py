@@ -16,7 +16,7 @@ from sriovctl.host import HostState
 from sriovctl.rack import Rack
 from sriovctl.reach import Reach
 from sriovctl.targets import Target
-from sriovctl.trial import refusals, store
+from sriovctl.trial import drawn, refusals, store
 from sriovctl.trial.bench import picture
 from sriovctl.trial.bench.result import Circumstances, Measured, Result, figures
 from sriovctl.trial.bench.run import Bench, Path, Patience
@@ -34,7 +34,6 @@ from sriovctl.trial.setting import (
     say,
     say_nothing,
     sent_from,
-    write,
 )
 
 
@@ -44,6 +43,7 @@ def bench(arguments: argparse.Namespace) -> int:
     :returns: 0
     """
     file = File(arguments.rack)
+    drawn.check(arguments.picture)
     rack = rackfile.load(file)
     vms: list[str] = list(dict.fromkeys(arguments.vms))
     for vm in vms:
@@ -69,7 +69,7 @@ def bench(arguments: argparse.Namespace) -> int:
         document = one.document(result.circumstances)
         store.keep(_kind(one.path), rack.rack, one.path.name, document)
     if arguments.picture is not None:
-        write(arguments.picture, picture.svg(result))
+        drawn.write(arguments.picture, picture.svg(result))
     if arguments.json:
         sys.stdout.write(json.dumps(result.as_json(), indent=2, ensure_ascii=False) + "\n")
     else:
