@@ -10,6 +10,7 @@ import base64
 import ipaddress
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ def ask(
             (
                 files("sriovctl").joinpath("agent.sh").read_text("utf-8"),
                 files("sriovctl").joinpath("inside.sh").read_text("utf-8"),
-                command("all_inside", round(timeout_s), round(wait_s), *words) + "\n",
+                command("all_inside", math.ceil(timeout_s), math.ceil(wait_s), *words) + "\n",
             )
         ),
         timeout_s=timeout_s + wait_s + GRACE_S,
