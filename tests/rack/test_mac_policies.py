@@ -220,7 +220,8 @@ def test_a_pair_that_goes_silent_is_named_before_it_does(
     told = trial(room, path, "--way", "cable", "--patience", "10")
     show(capsys, "no policy for VM-2", told)
     assert not told["VM-2"]["held"]
-    (em1,) = told["VM-2"]["rounds"]
+    # once em1 is back its bond leaves em2, where no ARP answer came, and em2 has its turn too
+    em1 = told["VM-2"]["rounds"][0]
     assert em1["leg"] == "em1"
     assert not em1["failover"]["over"], "silent until its leg is back"
     assert told["VM-3"]["rounds"][0]["failover"]["over"]
