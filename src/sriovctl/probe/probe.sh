@@ -224,8 +224,14 @@ done
 section files
 parents=
 if cd /sys/bus/pci/devices; then
-  set -- "$@" ./*/uevent ./*/net/*/address ./*/net/*/uevent ./*/net/*/master/uevent \
-    ./*/net/*/brport/bridge/uevent ./*/virtio*/net/*/address ./*/virtio*/net/*/uevent
+  set -- "$@" ./*/uevent
+  # each * in the middle looks into the folder of every device: once for all that is read there
+  for net in ./*/net/*; do
+    set -- "$@" "$net/address" "$net/uevent" "$net/master/uevent" "$net/brport/bridge/uevent"
+  done
+  for net in ./*/virtio*/net/*; do
+    set -- "$@" "$net/address" "$net/uevent"
+  done
   # virtfn0: a kernel before 3.8 shows VFs, but no count
   for file in */sriov_totalvfs */virtfn0; do
     pf=${file%/*}
