@@ -223,29 +223,35 @@ done
 # keep the argument list short
 section files
 parents=
+uppers=
 if cd /sys/bus/pci/devices; then
   set -- "$@" ./*/uevent
   # each * in the middle looks into the folder of every device: once for all that is read there
   for net in ./*/net/*; do
     set -- "$@" "$net/address" "$net/uevent" "$net/master/uevent" "$net/brport/bridge/uevent"
+    for upper in "$net"/upper_*; do
+      if [ -e "$upper" ]; then uppers="$uppers${upper#./}$newline"; fi
+    done
   done
   for net in ./*/virtio*/net/*; do
     set -- "$@" "$net/address" "$net/uevent"
   done
   # virtfn0: a kernel before 3.8 shows VFs, but no count
-  for file in */sriov_totalvfs */virtfn0; do
+  pfs='*/sriov_totalvfs'
+  for file in $pfs; do
+    if [ ! -e "$file" ]; then pfs='*/virtfn0'; fi
+    break
+  done
+  for file in $pfs; do
     pf=${file%/*}
     [ -r "$pf/class" ] || continue
     class=
     read -r class <"$pf/class"
     case $class in 0x02*) ;; *) continue ;; esac
-    case $file in
-    */virtfn0) [ -e "$pf/sriov_totalvfs" ] && continue ;;
-    esac
     set -- "$@" "./$pf"/sriov_totalvfs "./$pf"/sriov_numvfs "./$pf"/sriov_drivers_autoprobe \
       "./$pf"/resource "./$pf"/numa_node "./$pf"/virtfn*/uevent "./$pf"/net/*/flags "./$pf"/net/*/carrier \
       "./$pf"/net/*/speed "./$pf"/net/*/mtu "./$pf"/net/*/phys_port_name
-    if cd -P "$pf/.."; then
+    if [ $again = 0 ] && cd -P "$pf/.."; then
       parents="$parents $pf=${PWD##*/}"
       cd /sys/bus/pci/devices || exit 1
     fi
@@ -274,7 +280,8 @@ grep -asHv -e '^MODALIAS=' -e '^PCI_SUBSYS_ID=' -e '^OF_' -e "^ *<flag name='[^<
 
 section upper
 if cd /sys/bus/pci/devices; then
-  set -- */net/*/upper_* */vfio-dev/vfio[0-9]*
+  set -- */vfio-dev/vfio[0-9]*
+  printf '%s' "$uppers"
   printf '%s\n' "$@"
 fi
 
