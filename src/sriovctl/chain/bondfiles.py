@@ -53,7 +53,10 @@ def choose_system(network: Network, have: HostState) -> System | None:
         system
         for system in there
         for path, names in have.network.named.items()
-        if path.startswith(_FOLDERS[system]) and legs & set(names)
+        if path.startswith(_FOLDERS[system])
+        # those are udev's, whoever has the port
+        and not path.endswith(".link")
+        and legs & set(names)
     ]
     return next(iter([*written, *there]), None)
 

@@ -271,11 +271,14 @@ networkd_takes() { # NAME…, from the bond up
     done
 }
 
+# networkctl takes names from version 243 on only.
 is_configured() { # NAME
-    case $(networkctl --no-legend --no-pager list "$1" 2>/dev/null) in
-    *configured*) return 0 ;;
-    esac
-    return 1
+    networkctl --no-legend --no-pager list 2>/dev/null | {
+        while read -r _ link _ _ setup _; do
+            [ "$link=$setup" != "$1=configured" ] || exit 0
+        done
+        exit 1
+    }
 }
 
 # networkd takes away the routes of others before it sets its own.

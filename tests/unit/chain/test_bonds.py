@@ -301,6 +301,13 @@ def test_a_daemon_for_other_ports_does_not_get_the_bond() -> None:
     have = bare(systems=("networkd", "ifupdown"), named=ports, managed={"mgmt0": ("networkd",)})
     result = bonds.plan(want(**GUIDE), have)
     assert result.build[-1].title == "bond0: its files for ifupdown"
+    # udev's, which gives the port its name
+    ports |= {"/etc/systemd/network/10-em1.link": ("em1",)}
+    result = bonds.plan(
+        want(**GUIDE),
+        have.model_copy(update={"network": have.network.model_copy(update={"named": ports})}),
+    )
+    assert result.build[-1].title == "bond0: its files for ifupdown"
     without = bare(systems=("networkd", "ifupdown"), managed={"mgmt0": ("networkd",)})
     assert bonds.plan(want(**GUIDE), without).build[-1].title == "bond0: its files for networkd"
 
