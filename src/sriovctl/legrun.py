@@ -80,7 +80,7 @@ class Bonds:
             self._pause("; ".join(broken or unseen))
 
     def _look(self, vms: Iterable[VM]) -> Seen:
-        answer_s = max(inside.TIMEOUT_S, self._timeouts.bond_s)
+        answer_s = max(self._timeouts.agent_s, self._timeouts.bond_s)
         return inside.look(self._reach, map(key_of, vms), timeout_s=answer_s)
 
     def _pause(self, why: str) -> None:

@@ -110,7 +110,8 @@ def agent_timeout(command: argparse.ArgumentParser) -> None:
         type=seconds,
         default=10,
         metavar="S",
-        help="how long a running VM's guest agent gets to answer (default: 10)",
+        help="how long a running VM's guest agent gets to answer (default: 10; at least as long "
+        "as its bond gets to be whole, where a leg goes or comes)",
     )
 
 
