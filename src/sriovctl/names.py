@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 PCI_ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\Z")
 MAC_ADDRESS = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}\Z")
 UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}\Z", re.IGNORECASE)
+UNSET_MAC = "00:00:00:00:00:00"
+"""What a VF reports that nobody has given an address; it cannot be set."""
 LARGEST_VF_COUNT = 65535
 """NumVFs is a 16-bit register (PCI Express SR-IOV capability, offset 10h)."""
 LONGEST_LIBVIRT_NAME = 250
@@ -34,7 +36,7 @@ def _mac(text: str) -> str:
         raise ValueError("a MAC address is six pairs of hex digits, 52:54:00:12:34:56")
     if int(address[:2], 16) & 1:
         raise ValueError("this is a multicast address; a card's own has an even first byte")
-    if address == "00:00:00:00:00:00":
+    if address == UNSET_MAC:
         raise ValueError("the zero address cannot be set on a VF")
     return address
 

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 
 from sriovctl.host import PF, VF, VM, HostState
 from sriovctl.insidefacts import Inside, InsideBond
+from sriovctl.names import UNSET_MAC
 from sriovctl.plan import Finding, Severity
 from sriovctl.shell import command
 from sriovctl.wanted import HostWant
-
-_UNSET = "00:00:00:00:00:00"
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class _Card:
 
     def drops(self, address: str) -> bool:
         """Whether it certainly drops what is sent from this address."""
-        known = self.vf.mac is not None and self.vf.mac != _UNSET
+        known = self.vf.mac is not None and self.vf.mac != UNSET_MAC
         return known and self.vf.spoofchk == "on" and self.vf.mac != address
 
 

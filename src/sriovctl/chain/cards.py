@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from sriovctl.host import PF, VM, HostState, VMNic
 from sriovctl.identity import identify
+from sriovctl.names import UNSET_MAC
 from sriovctl.plan import Finding
 from sriovctl.wanted import HostWant, NicWant, PFWant
-
-_UNSET = "00:00:00:00:00:00"
 
 
 @dataclass(frozen=True)
@@ -21,13 +20,19 @@ class Card:
     nic: VMNic
     wish: NicWant | None
     """None: the rack file gives the VM nothing in its place."""
-    strayed: bool = False
-    """Its VF has another address than the card; only plugging it in anew mends that."""
+    strayed: str | None = None
+    """The address that its VF has in place of its own; only plugging it in anew mends that."""
 
     @property
     def as_wanted(self) -> bool:
         """The rack file wants this very card, and it can stay."""
-        return not self.strayed and self.wish is not None and is_card(self.nic, self.wish)
+        return self.strayed is None and self.wish is not None and is_card(self.nic, self.wish)
+
+    @property
+    def macs(self) -> frozenset[str]:
+        """Addresses by which its guest may know it: a guest that booted since its VF got another
+        one has never seen its own."""
+        return frozenset(mac for mac in (self.nic.mac, self.strayed) if mac is not None)
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,9 @@ class Leg:
         """Those that let go of a card, each once."""
         return tuple({card.vm.name: card.vm for card in self.cards}.values())
 
-    def macs(self, vm: VM) -> tuple[str, ...]:
-        """The addresses of a VM's cards on it."""
-        return tuple(c.nic.mac for c in self.cards if c.vm.name == vm.name and c.nic.mac)
+    def cards_of(self, vm: VM) -> tuple[Card, ...]:
+        """A VM's cards on it that have an address."""
+        return tuple(c for c in self.cards if c.vm.name == vm.name and c.nic.mac)
 
 
 def leg_of(want: HostWant, have: HostState, pf_want: PFWant) -> Leg | Finding:
@@ -63,7 +68,7 @@ def leg_of(want: HostWant, have: HostState, pf_want: PFWant) -> Leg | Finding:
     vfs = {vf.pci for vf in pf.vfs}
     fixed = fixed_addresses(pf_want, pf)
     cards = tuple(
-        Card(vm, nic, _wish(vm, nic, pf_want, want), strayed(nic, fixed) is not None)
+        Card(vm, nic, _wish(vm, nic, pf_want, want), strayed(nic, fixed))
         for vm in have.vms
         if vm.running
         for nic in vm.live_nics
@@ -93,7 +98,11 @@ def fixed_addresses(want: PFWant, pf: PF) -> dict[str, str]:
     return {
         vf.pci: vf.mac
         for vf in pf.vfs
-        if vf.mac is not None and vf.mac != _UNSET and (wished.get(vf.index) or vf.trust) == "off"
+        if vf.mac is not None
+        and vf.mac != UNSET_MAC
+        # trust that is not reported cannot be set either
+        and vf.trust is not None
+        and (wished.get(vf.index) or vf.trust) == "off"
     }
 
 
@@ -104,6 +113,16 @@ def strayed(nic: VMNic, fixed: Mapping[str, str]) -> str | None:
     """
     there = fixed.get(nic.pci or "")
     return there if nic.mac is not None and there != nic.mac else None
+
+
+def as_if_own(have: HostState, pf: PF) -> HostState:
+    """The host with each card that a VM has of a port at its own address."""
+    own = {nic.pci: nic.mac for vm in have.vms for nic in vm.live_nics if nic.mac is not None}
+    vfs = tuple(vf.model_copy(update={"mac": own.get(vf.pci, vf.mac)}) for vf in pf.vfs)
+    new = pf.model_copy(update={"vfs": vfs})
+    return have.model_copy(
+        update={"pfs": tuple(new if one.pci == pf.pci else one for one in have.pfs)}
+    )
 
 
 def without(have: HostState, cards: Iterable[Card]) -> HostState:

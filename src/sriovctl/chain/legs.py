@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sriovctl.chain import guests, nics, pools
-from sriovctl.chain.cards import Leg, is_card, leg_of, nics_of, without
+from sriovctl.chain.cards import Leg, as_if_own, is_card, leg_of, nics_of, without
 from sriovctl.chain.otherleg import Seen, blocking, moves
 from sriovctl.chain.plugging import unplug_live
 from sriovctl.chain.steps import LinkPlan
 from sriovctl.host import HostState
+from sriovctl.identity import identify
 from sriovctl.plan import Finding, Impact, Plan, Severity, Stage, Step
 from sriovctl.shell import command
 from sriovctl.wanted import HostWant, PFWant, VMWant
@@ -111,7 +112,9 @@ def take_out(want: HostWant, have: HostState, leg: Leg, seen: Seen, *, blind: bo
 
 def bring_in(want: HostWant, have: HostState, leg: PFWant) -> Plan:
     """All that one leg needs, and nothing else: VFs, pool, and its cards in the running VMs."""
-    parts = _alone(want, have, leg)
+    pf = identify(leg, have)
+    # a card that a VM has, whatever address its VF has, is no business of a leg that comes in
+    parts = _alone(want, have if isinstance(pf, Finding) else as_if_own(have, pf), leg)
     steps = _steps(parts)
     stages = (Stage(title=f"leg {leg.name} in", steps=tuple(steps)),) if steps else ()
     return Plan(host=want.name, stages=stages, findings=tuple(_findings(parts)))

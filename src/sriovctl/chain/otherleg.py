@@ -82,18 +82,18 @@ def not_ready(leg: Leg, seen: Seen, *, blind: bool) -> list[Finding]:
         if inside.why_not:
             found += [] if blind else [_unseen(vm, inside)]
             continue
-        for mac in leg.macs(vm):
-            bond = _bond_of(inside, mac)
+        for card in leg.cards_of(vm):
+            bond = _bond_of(inside, card.macs)
             if bond is None:
                 found.append(
                     _blocked(
                         vm.name,
-                        f"{vm.name}: its card {mac} of {leg.name} is in no bond",
+                        f"{vm.name}: its card {card.nic.mac} of {leg.name} is in no bond",
                         f"{vm.name} would be silent while {leg.name} is out",
                         "sriovctl guest-config prints the files of a bond",
                     )
                 )
-            elif not _others_up(bond, mac):
+            elif not _others_up(bond, card.macs):
                 legs = ", ".join(f"{one.name} {'up' if one.up else 'down'}" for one in bond.legs)
                 found.append(
                     _blocked(
@@ -130,13 +130,15 @@ def moves(leg: Leg, seen: Seen) -> list[Step]:
     """
     steps = {}
     for vm in leg.vms:
-        for mac in leg.macs(vm):
-            bond = _bond_of(seen[key_of(vm)], mac)
+        for card in leg.cards_of(vm):
+            bond = _bond_of(seen[key_of(vm)], card.macs)
             # in other modes no leg carries by itself
             if bond is None or bond.active is None:
                 continue
             # two cards with one address cannot be told apart: the unplugging moves it then
-            others = (one.name for one in bond.legs if one.up and one.permanent_mac != mac)
+            others = (
+                one.name for one in bond.legs if one.up and one.permanent_mac not in card.macs
+            )
             target = next(others, None)
             if target is not None:
                 steps[vm.name, bond.name] = _move(vm, bond, target, leg)
@@ -157,18 +159,18 @@ def _move(vm: VM, bond: InsideBond, target: str, leg: Leg) -> Step:
     )
 
 
-def _bond_of(inside: Inside, mac: str) -> InsideBond | None:
+def _bond_of(inside: Inside, macs: frozenset[str]) -> InsideBond | None:
     return next(
-        (bond for bond in inside.bonds if any(leg.permanent_mac == mac for leg in bond.legs)), None
+        (bond for bond in inside.bonds if any(leg.permanent_mac in macs for leg in bond.legs)), None
     )
 
 
-def _others_up(bond: InsideBond, mac: str) -> bool:
-    """Another leg than the card with this address is up; where both have it, both must be."""
+def _others_up(bond: InsideBond, macs: frozenset[str]) -> bool:
+    """Another leg than the card known by these is up; where both may be it, both must be."""
     up = [leg for leg in bond.legs if leg.up]
-    if sum(leg.permanent_mac == mac for leg in bond.legs) > 1:
+    if sum(leg.permanent_mac in macs for leg in bond.legs) > 1:
         return len(up) == len(bond.legs)
-    return any(leg.permanent_mac != mac for leg in up)
+    return any(leg.permanent_mac not in macs for leg in up)
 
 
 def _unseen(vm: VM, inside: Inside) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sriovctl.host import VF
+from sriovctl.names import UNSET_MAC
 from sriovctl.wanted import VFWant
 
 _IP_WORDS = {
@@ -24,7 +25,7 @@ _OF_LIBVIRT = ("mac", "vlan", "qos", "vlan_proto")
 
 
 _OF_A_NEW_VF = {
-    "mac": "00:00:00:00:00:00",
+    "mac": UNSET_MAC,
     "vlan": 0,
     "min_rate": 0,
     "max_rate": 0,
@@ -77,7 +78,7 @@ def difference(
     back = {key: getattr(vf, key) for key in keys}
     if "vlan" in back and vf.vlan:
         back |= {"qos": vf.qos, "vlan_proto": vf.vlan_proto}
-    if back.get("mac") == "00:00:00:00:00:00":
+    if back.get("mac") == UNSET_MAC:
         del back["mac"]
     return {key: wanted[key] for key in keys}, back
 

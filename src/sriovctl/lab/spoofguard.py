@@ -27,10 +27,10 @@ from sriovctl.host import PF
 from sriovctl.lab import access, machine, switches
 from sriovctl.lab.layout import Server, tap_name
 from sriovctl.lab.state import Lab
+from sriovctl.names import UNSET_MAC
 
 _ADDRESSES = "cat /sys/class/net/*/address"
 _RUNNING_VMS = 'for vm in $(virsh -q list --uuid); do virsh dumpxml "$vm"; done'
-_UNSET = "00:00:00:00:00:00"
 _DTXSWC = 0x3500
 """Offset of the 82576's register whose bit N says that the address is checked that VF N sends from
 (Linux e1000_82575.h, E1000_DTXSWC_MAC_SPOOF_MASK)."""
@@ -113,9 +113,9 @@ def guards(
     :param host: addresses seen on the host; those that belong to VFs do not count
     """
     addresses = {
-        pf.pci: frozenset(vf.mac for vf in pf.vfs if vf.mac and vf.mac != _UNSET) for pf in pfs
+        pf.pci: frozenset(vf.mac for vf in pf.vfs if vf.mac and vf.mac != UNSET_MAC) for pf in pfs
     }
-    own = host - frozenset[str]().union(*addresses.values()) - {_UNSET}
+    own = host - frozenset[str]().union(*addresses.values()) - {UNSET_MAC}
     return tuple(
         Guard(
             port=pf.name,
@@ -190,7 +190,7 @@ def _host_addresses(lab: Lab, server: Server) -> frozenset[str]:
     cards = vms.iterfind(".//devices/interface")
     # a running VM's VF is a hostdev there, also where it came from a pool
     bridged = (card.find("mac") for card in cards if card.get("type") != "hostdev")
-    return frozenset([*own, *(mac.get("address", _UNSET) for mac in bridged if mac is not None)])
+    return frozenset([*own, *(mac.get("address", UNSET_MAC) for mac in bridged if mac is not None)])
 
 
 def _ask(lab: Lab, server: Server, script: str) -> str:

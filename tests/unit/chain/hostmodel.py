@@ -368,12 +368,11 @@ def ports(state: HostState, before: HostState) -> tuple[PF, ...]:
     """A host's PFs, without what nobody can give back: libvirt picks which VF a card gets, and sets
     its address there."""
     held = {pci for one in (state, before) for pci, by in one.holders().items() if by.kind == "vm"}
-    return tuple(
-        pf.model_copy(update={"vfs": tuple(vf.model_copy(update={"mac": None}) for vf in pf.vfs)})
-        if held & {vf.pci for vf in pf.vfs}
-        else pf
-        for pf in state.pfs
-    )
+
+    def shown(vf: VF) -> VF:
+        return vf.model_copy(update={"mac": None}) if vf.pci in held else vf
+
+    return tuple(pf.model_copy(update={"vfs": tuple(map(shown, pf.vfs))}) for pf in state.pfs)
 
 
 def commands(script: str) -> Iterable[list[str]]:

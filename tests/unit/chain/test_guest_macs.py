@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from sriovctl import chain
-from sriovctl.chain import legs
+from sriovctl.chain import legs, otherleg
 from sriovctl.host import HostState
+from sriovctl.inside import Inside, InsideBond, InsideLeg
 from sriovctl.plan import Severity
 from sriovctl.rack import Rack
 from sriovctl.wanted import HostWant, VFWant
@@ -101,6 +102,39 @@ def test_leg_by_leg_lets_go_of_a_card_whose_vf_has_another_address(tmp_path: Pat
     state = with_one_address(running(want), "off").state
     (leg,) = legs.due(want, state)
     assert [(card.vm.name, card.as_wanted) for card in leg.cards] == [("VM-2", False)]
+    # and it is no business of the leg that comes in
+    assert legs.bring_in(want, state, leg.want).steps == ()
+
+
+def test_trust_that_is_not_reported_is_not_taken_for_off(tmp_path: Path) -> None:
+    want = want_of(tmp_path, "active")
+    have = with_one_address(running(want), "off").state
+    assert chain.plan(want, have).steps
+    pfs = tuple(
+        pf.model_copy(update={"vfs": tuple(v.model_copy(update={"trust": None}) for v in pf.vfs)})
+        for pf in have.pfs
+    )
+    assert chain.plan(want, have.model_copy(update={"pfs": pfs})).steps == ()
+
+
+@pytest.mark.parametrize("booted_since", [False, True])
+def test_a_guest_knows_such_a_card_by_either_address(tmp_path: Path, booted_since: bool) -> None:
+    want = want_of(tmp_path, "active")
+    state = with_one_address(running(want), "off").state
+    (vm,) = state.vms
+    own = [nic.mac or "" for nic in vm.live_nics]
+    members = tuple(
+        InsideLeg(name=f"eth{n}", mac=own[1], permanent_mac=mac, up=True)
+        for n, mac in enumerate([own[1], own[1]] if booted_since else own)
+    )
+    bond = InsideBond(
+        name="bond0", mode="active-backup", fail_over_mac="none", active="eth0", miimon_ms=100,
+        updelay_ms=0, downdelay_ms=0, arp_interval_ms=0, num_grat_arp=1, primary=None,
+        mac=own[1], legs=members,
+    )  # fmt: skip
+    (leg,) = legs.due(want, state)
+    seen = {otherleg.key_of(vm): Inside(vm=vm.name, bonds=(bond,))}
+    assert otherleg.not_ready(leg, seen, blind=False) == []
 
 
 def test_only_open_is_warned_about(tmp_path: Path) -> None:
