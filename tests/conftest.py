@@ -45,7 +45,9 @@ class TwoLabs(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
         if not path.startswith(RACK):
             return "unit"
         name = path.removeprefix(RACK)
-        return next((group for group, files in GROUPS.items() if name.startswith(files)), "rack")
+        group = next((group for group, files in GROUPS.items() if name.startswith(files)), "rack")
+        # each personality of the BMC has a lab of its own
+        return f"{group}, idrac8" if group == "from bare" and "idrac8" in nodeid else group
 
 
 @pytest.hookimpl(optionalhook=True)
