@@ -297,7 +297,7 @@ def test_the_way_out_is_looked_after_when_files_are_read(system: str, restarts: 
 
 
 def test_a_daemon_for_other_ports_does_not_get_the_bond() -> None:
-    ports = {"/etc/network/interfaces.d/ports": ("em1", "em2")}
+    ports: dict[str, tuple[str, ...]] = {"/etc/network/interfaces.d/ports": ("em1", "em2")}
     have = bare(systems=("networkd", "ifupdown"), named=ports, managed={"mgmt0": ("networkd",)})
     result = bonds.plan(want(**GUIDE), have)
     assert result.build[-1].title == "bond0: its files for ifupdown"
