@@ -95,7 +95,8 @@ def emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulat
         ],
         stdout=log,
         stderr=log,
-        env={**os.environ, "PYTHONPATH": str(modules)},
+        # it keeps a database in the folder for temporary files, and leaves it there
+        env={**os.environ, "PYTHONPATH": str(modules), "TMPDIR": str(tmp_path)},
     )
 
     def listens() -> bool:
