@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-TIMEOUT_S = 400.0
+TIMEOUT_S = 900.0
 """Against a test that hangs."""
 
 
