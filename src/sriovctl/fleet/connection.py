@@ -69,20 +69,11 @@ class SSHReach:
         """
         began = time.monotonic()
         deadline = began + timeout_s
-        transport = self._connected()
-        try:
-            channel = transport.open_session(timeout=min(self._patience.connect_s, timeout_s))
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            self.close()
-            raise self._lost(error) from error
-        words = ("sh", "-s", "--", *arguments)
-        if transport.get_username() != "root":
-            words = ("sudo", "-n", "--", *words)
+        transport, channel = self._begin(arguments, min(self._patience.connect_s, timeout_s))
         out = LineSplitter(on_line)
         err = LineSplitter(None)
         talk = gevent.spawn(_drain, channel, err)
         try:
-            channel.exec_command(f"exec {command(*words)}")
             gevent.spawn(_send, channel, encode(script))
             while chunk := _receive(channel, deadline):
                 out.feed(chunk)
@@ -116,17 +107,41 @@ class SSHReach:
         if client is not None:
             client.close()
 
+    def _begin(
+        self, arguments: Sequence[str], timeout_s: float
+    ) -> tuple[paramiko.Transport, paramiko.Channel]:
+        """A shell on the host, which has read nothing yet.
+
+        A connection can have died since it was last used, and nobody knows before it is used
+        again: then one anew, as nothing was done over the old one.
+        """
+        transport = self._present()
+        if transport is not None:
+            try:
+                return transport, _shell(transport, arguments, timeout_s)
+            except (OSError, EOFError, paramiko.SSHException):
+                pass
+        transport = self._connected()
+        try:
+            return transport, _shell(transport, arguments, timeout_s)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            self.close()
+            raise self._lost(error) from error
+
     @property
     def _connector(self) -> SSHConnector:
         connector = self._host.connector
         assert isinstance(connector, SSHConnector)
         return connector
 
-    def _connected(self) -> paramiko.Transport:
+    def _present(self) -> paramiko.Transport | None:
         client = self._connector.client
         transport = client.get_transport() if client is not None else None
         if self._host.connected and transport is not None and transport.is_active():
             return transport
+        return None
+
+    def _connected(self) -> paramiko.Transport:
         self.close()
         # jump hosts and many keys each take their time; this is the bound on all of it together
         whole = gevent.Timeout(4 * self._patience.connect_s)
@@ -178,6 +193,18 @@ class SSHReach:
             "what was running on the host goes on by itself",
             f"try: {self._address.ssh(self._ssh_config)}",
         )
+
+
+def _shell(
+    transport: paramiko.Transport, arguments: Sequence[str], timeout_s: float
+) -> paramiko.Channel:
+    channel = transport.open_session(timeout=timeout_s)
+    words = ("sh", "-s", "--", *arguments)
+    if transport.get_username() != "root":
+        words = ("sudo", "-n", "--", *words)
+    channel.settimeout(timeout_s)
+    channel.exec_command(f"exec {command(*words)}")
+    return channel
 
 
 def _receive(channel: paramiko.Channel, deadline: float) -> bytes:

@@ -231,6 +231,19 @@ def test_one_connection_for_all_of_a_hosts_scripts(server: Server) -> None:
     assert len(result) == 1
 
 
+def test_a_connection_that_died_unnoticed_is_made_anew(server: Server) -> None:
+    def work(reach: Reach) -> list[str]:
+        said = []
+        for _ in range(3):
+            said.append(reach.run("echo $SSH_CONNECTION", timeout_s=60).stdout)
+            server.cut()
+        return said
+
+    [result] = run_each([server.address()], work, ssh_config=server.config).values()
+    assert isinstance(result, list), result
+    assert len({*result}) == 3
+
+
 @pytest.mark.parametrize(
     ("has", "taken"),
     [("aes256-ctr,aes128-gcm@openssh.com", "aes128-gcm@openssh.com"), ("aes256-ctr", "aes256-ctr")],
