@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from sriovctl import __version__
 from sriovctl.commandline import changing, guest, legs, looking, report, trials
 from sriovctl.errors import SriovctlError
 from sriovctl.lab import commands as lab
@@ -21,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 as wanted, 1 failed, 2 bad usage or rack file, 3 differs, "
         "4 blocked by something in use.",
     )
+    top.add_argument("--version", action="version", version=f"sriovctl {__version__}")
     top.add_argument("--debug", action="store_true", help="show a traceback with an error")
     top.add_argument(
         "--ssh-config",

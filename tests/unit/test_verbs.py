@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,13 @@ def test_no_timeout_without_end(seconds: str, capsys: pytest.CaptureFixture[str]
             cli.main(["apply", "rack.yaml", flag, seconds])
         assert ended.value.code == 2
     assert "seconds" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"sriovctl {metadata.version('sriovctl')}\n"
 
 
 def test_a_limit_needs_a_rack(capsys: pytest.CaptureFixture[str]) -> None:
