@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections import Counter
@@ -22,7 +21,7 @@ from sriovctl.reconcile import Planner
 from sriovctl.stagerun import Timeouts
 from sriovctl.targets import Target
 from sriovctl.transaction import compile_stage
-from sriovctl.view.harmless import harmless_lines
+from sriovctl.view.results import print_json, successes
 
 T = TypeVar("T")
 
@@ -255,21 +254,3 @@ def schema(arguments: argparse.Namespace) -> int:
 
     sys.stdout.write(text(arguments.kind))
     return 0
-
-
-def successes(results: Mapping[str, T | SriovctlError]) -> tuple[dict[str, T], int]:
-    """What worked, and the exit code of what did not, each error said on standard error."""
-    fine: dict[str, T] = {}
-    code = 0
-    for name, result in results.items():
-        if isinstance(result, SriovctlError):
-            sys.stderr.write(f"sriovctl: {harmless_lines(str(result))}\n")
-            code = max(code, result.exit_code)
-        else:
-            fine[name] = result
-    return fine, code
-
-
-def print_json(value: object) -> None:
-    """For programs."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

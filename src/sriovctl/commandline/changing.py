@@ -18,6 +18,7 @@ from sriovctl.commandline.options import (
     seconds,
     verb,
 )
+from sriovctl.commandline.trials import failover_of_gate
 from sriovctl.waves import Share
 
 IMPACTS = ("vf-reset",)
@@ -112,7 +113,7 @@ def _apply(commands: Commands[argparse.ArgumentParser]) -> None:
     agent_boot_timeout(apply)
     run_options(apply)
     json_option(apply)
-    apply.set_defaults(run=verb("apply", "applying"))
+    apply.set_defaults(run=verb("apply", "applying"), trial=failover_of_gate)
 
 
 def share(text: str) -> Share:

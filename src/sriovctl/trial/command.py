@@ -47,7 +47,7 @@ from sriovctl.trial.several import Ended, Several
 from sriovctl.trial.subject import Subject, hosts_of, is_one, subjects
 from sriovctl.trial.telling import Telling, exit_code
 from sriovctl.trial.ways import UNASKED, Leg, WayName
-from sriovctl.verbs import print_json
+from sriovctl.view.results import print_json
 
 
 def failover(arguments: argparse.Namespace) -> int:
