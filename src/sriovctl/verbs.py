@@ -150,7 +150,7 @@ def check(arguments: argparse.Namespace) -> int:
 
 def plan(arguments: argparse.Namespace) -> int:
     """``sriovctl plan``: every step with its reason, or the script, or a file for apply."""
-    once = Timeouts(bond_s=0)
+    once = Timeouts(bond_s=0, agent_s=arguments.agent_timeout)
     hosts, planned, code = _plans(
         arguments,
         lambda reach: legrun.asked_for(arguments, reach, Silent(), once),
