@@ -58,6 +58,9 @@ class HostNetwork(Frozen):
     systems: tuple[str, ...] = ()
     """What the host has to set its network with: ``networkd``, ``networkmanager`` where they run;
     ``netplan``, ``ifcfg``, ``ifupdown`` where they are installed."""
+    lacking: tuple[str, ...] = ()
+    """Packages without which ifupdown, where it is installed, makes no bonds (``ifenslave``) or no
+    bridges (``bridge-utils``)."""
     managed: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """By interface, which of networkd and networkmanager say that they set it."""
     named: dict[str, tuple[str, ...]] = Field(default_factory=dict)

@@ -94,8 +94,11 @@ def file_steps(
     if system is None:
         return [], [_no_system(network)]
     wrong = [f for f in _files(network, system) if have.files.get(f.path) != f.text]
+    lacking = _lacking(network, have) if system == "ifupdown" else []
     if not wrong:
-        return [], []
+        return [], [_not_made(network, lacking, Severity.WARNING)] if lacking else []
+    if lacking:
+        return [], [_not_made(network, lacking, Severity.ERROR)]
     aside, mixed = _in_the_way(network, system, have)
     if mixed:
         return [], [_mixed(network, path, names) for path, names in mixed.items()]
@@ -181,6 +184,24 @@ def _no_system(network: Network) -> Finding:
         found="none of netplan, systemd-networkd, NetworkManager, ifcfg and ifupdown is here",
         means="nobody makes the bond after a reboot",
         mend="apply again after each boot, for example from rc.local",
+    )
+
+
+def _lacking(network: Network, have: HostState) -> list[str]:
+    """Packages without which ifupdown makes nothing of the bond's files."""
+    needed = ("ifenslave", *(["bridge-utils"] if network.bridge else []))
+    return [package for package in needed if package in have.network.lacking]
+
+
+def _not_made(network: Network, lacking: list[str], severity: Severity) -> Finding:
+    made = {"ifenslave": network.bond.name, "bridge-utils": network.bridge}
+    return Finding(
+        severity=severity,
+        link="bonds",
+        about=network.bond.name,
+        found=f"ifupdown is here without {' and '.join(lacking)}",
+        means=f"after a reboot nobody makes {' and '.join(str(made[one]) for one in lacking)}",
+        mend=f"there: apt-get install {' '.join(lacking)}",
     )
 
 

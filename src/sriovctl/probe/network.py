@@ -33,7 +33,8 @@ def read_network(sections: Sections, pfs: tuple[PF, ...]) -> HostNetwork:
     """
     files = sections.by_file("files")
     devices = read_devices(sections.lines("ip"))
-    systems = sections.facts("network").get("system", [])
+    facts = sections.facts("network")
+    systems = facts.get("system", [])
     named = dict(_named(sections, pfs))
     if any(path.startswith("/etc/netplan/") for path in named):
         systems = ["netplan", *systems]
@@ -46,6 +47,7 @@ def read_network(sections: Sections, pfs: tuple[PF, ...]) -> HostNetwork:
         mtus={d.name: d.mtu for d in devices.values() if d.mtu is not None},
         routes=_routes(sections.by_file("etc"), {d.name for d in devices.values()}),
         systems=tuple(dict.fromkeys(systems)),
+        lacking=tuple(facts.get("lacks", [])),
         managed=_managed(files, {index: d.name for index, d in devices.items()}, systems),
         named=named,
     )

@@ -162,7 +162,14 @@ done
 # without systemd
 if [ -e /var/run/NetworkManager/NetworkManager.pid ]; then echo 'system=networkmanager'; fi
 if [ -e /etc/sysconfig/network-scripts/ifup-eth ]; then echo 'system=ifcfg'; fi
-if [ -e /etc/network/interfaces ] && command -v ifup >/dev/null; then echo 'system=ifupdown'; fi
+if [ -e /etc/network/interfaces ] && command -v ifup >/dev/null; then
+  echo 'system=ifupdown'
+  # Debian's own makes bonds and bridges by what other packages put there
+  if [ -d /lib/ifupdown ]; then
+    if [ ! -e /etc/network/if-pre-up.d/ifenslave ]; then echo 'lacks=ifenslave'; fi
+    if [ ! -e /etc/network/if-pre-up.d/bridge ]; then echo 'lacks=bridge-utils'; fi
+  fi
+fi
 set -- /sys/class/net/*/bridge /sys/class/net/*/brif/*
 printf '%s\n' "$@"
 

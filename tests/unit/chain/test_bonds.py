@@ -312,6 +312,40 @@ def test_a_daemon_for_other_ports_does_not_get_the_bond() -> None:
     assert bonds.plan(want(**GUIDE), without).build[-1].title == "bond0: its files for networkd"
 
 
+@pytest.mark.parametrize(
+    ("bond", "lacking", "needed"),
+    [
+        (GUIDE, ("ifenslave", "bridge-utils"), "ifenslave bridge-utils"),
+        (GUIDE, ("bridge-utils",), "bridge-utils"),
+        ({"vlan": 100}, ("ifenslave", "bridge-utils"), "ifenslave"),
+        ({}, ("bridge-utils",), None),
+    ],
+)
+def test_ifupdown_without_what_it_needs_gets_no_bond(
+    bond: dict[str, Any], lacking: tuple[str, ...], needed: str | None
+) -> None:
+    """The bond would be there until the next boot, and what was there before it is set aside."""
+    errors = [
+        finding
+        for finding in bonds.plan(want(**bond), bare("ifupdown", lacking=lacking)).findings
+        if finding.severity is Severity.ERROR
+    ]
+    assert [one.mend for one in errors] == ([f"there: apt-get install {needed}"] if needed else [])
+    # another system does without
+    assert found(bonds.plan(want(**bond), bare(lacking=lacking)), Severity.ERROR) == []
+
+
+def test_a_bond_that_is_there_already_is_only_warned_about() -> None:
+    model = BondModel(bare("ifupdown"))
+    model.apply(bonds.plan(want(**GUIDE), model.state).build)
+    network = model.state.network.model_copy(update={"lacking": ("ifenslave",)})
+    result = bonds.plan(want(**GUIDE), model.state.model_copy(update={"network": network}))
+    assert result.build == []
+    (warning,) = result.findings
+    assert warning.severity is Severity.WARNING
+    assert "reboot nobody makes bond0" in warning.means
+
+
 def test_no_network_system() -> None:
     state = bare()
     state = state.model_copy(update={"network": state.network.model_copy(update={"systems": ()})})
