@@ -66,6 +66,9 @@ class HostNetwork(Frozen):
     named: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Files under /etc that describe the network, and the interfaces that each names."""
 
+    renderers: dict[str, str] = Field(default_factory=dict)
+    """By file of netplan, the back end that it names for the whole host."""
+
     def bond_named(self, name: str) -> HostBond | None:
         """The bond of this name."""
         return next((bond for bond in self.bonds if bond.name == name), None)

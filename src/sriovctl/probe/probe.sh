@@ -104,7 +104,7 @@ lasting() {
     -e '[sS][rR]-*[iI][oO][vV]' -e 'max_vfs' -e 'virtual-function-count' \
     -e '^ *[^ #:]*: *$' -e '^interface-name=' -e '^mac-address=' -e '^OriginalName=' \
     -e '^Driver=' -e '^Path=' \
-    -e '^ *macaddress:' -e '^ *driver:' -e '^ *name:' -e '^PermanentMACAddress=' -e '^MACAddress=' -e '^Name=' -e '^DEVICE=' -e '^HWADDR=' \
+    -e '^ *macaddress:' -e '^ *driver:' -e '^ *name:' -e '^ *renderer:' -e '^PermanentMACAddress=' -e '^MACAddress=' -e '^Name=' -e '^DEVICE=' -e '^HWADDR=' \
     -e '^ *[^ #:]*: *{' -e '^[[:space:]]*iface[[:space:]]' \
     -e '^[^[:space:]]*[[:space:]]00000000[[:space:]]' -e '^00000000000000000000000000000000 00 ' \
     /proc/modules /proc/net/bonding/* /proc/net/route /proc/net/ipv6_route \

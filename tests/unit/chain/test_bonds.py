@@ -313,6 +313,37 @@ def test_a_daemon_for_other_ports_does_not_get_the_bond() -> None:
 
 
 @pytest.mark.parametrize(
+    ("renderers", "ours"),
+    [
+        ({"50-a.yaml": "NetworkManager"}, "NetworkManager"),
+        ({"40-c.yaml": "networkd", "50-a.yaml": "NetworkManager"}, "NetworkManager"),
+        # the last file that says one says it for all, and stays
+        ({"50-a.yaml": "NetworkManager", "90-b.yaml": "networkd"}, None),
+        ({"90-b.yaml": "NetworkManager"}, None),
+        ({"50-a.yaml": "$(reboot)"}, None),
+        ({}, None),
+    ],
+)
+def test_netplans_renderer_is_not_lost_with_a_file_that_is_set_aside(
+    renderers: dict[str, str], ours: str | None
+) -> None:
+    have = bare(
+        systems=("netplan", "networkd", "networkmanager"),
+        named={"/etc/netplan/50-a.yaml": ("network", "em1"), "/etc/netplan/40-c.yaml": ("em9",)},
+        renderers={f"/etc/netplan/{name}": value for name, value in renderers.items()},
+    )
+    model = BondModel(have)
+    steps = bonds.plan(want(**GUIDE), have).build
+    model.apply(steps)
+    text = model.state.files["/etc/netplan/60-bond0.yaml"]
+    assert [line for line in text.splitlines() if "renderer" in line] == (
+        [f"  renderer: {ours}"] if ours else []
+    )
+    assert ("networkd_takes" in steps[-1].do) == (ours is None)
+    assert bonds.plan(want(**GUIDE), model.state).build == [], "it goes on saying so"
+
+
+@pytest.mark.parametrize(
     ("bond", "lacking", "needed"),
     [
         (GUIDE, ("ifenslave", "bridge-utils"), "ifenslave bridge-utils"),

@@ -92,6 +92,23 @@ def test_netplan_makes_what_stands_on_the_bond(tools: Tools, case: str) -> None:
     assert (("DHCP", "ipv4") in top["Network"]) == network.dhcp
 
 
+def test_netplan_takes_the_renderer_for_every_file(tools: Tools) -> None:
+    """Why ours says again what a file said that is set aside: it is said for others too."""
+    netplan = tools.need("netplan")
+    network = NETWORKS[HOSTS[0]].model_copy(update={"renderer": "NetworkManager"})
+    other = "network:\n  version: 2\n  ethernets:\n    mgmt0: {dhcp4: true}\n"
+    files, _ = render([network], "netplan")
+    for path in ("/etc/netplan/50-mgmt.yaml", "/etc/netplan/70-mgmt.yaml"):
+        tools.put((*files, File(path=path, text=other, mode=0o600)))
+        done = tools.run(*netplan, "generate", "--root-dir", tools.seen)
+        assert done.returncode == 0, done.stderr
+        profiles = {p.name for p in (tools.folder / "run/NetworkManager").rglob("*.nmconnection")}
+        names = {network.bond.name, network.levels[-1], "mgmt0"}
+        assert profiles >= {f"netplan-{name}.nmconnection" for name in names}
+        assert list((tools.folder / "run").rglob("10-netplan-*.network")) == []
+        (tools.folder / path.lstrip("/")).unlink()
+
+
 def _keys(path: Path, section: str) -> list[tuple[str, str]]:
     return sections_of(path.read_text())[section]
 

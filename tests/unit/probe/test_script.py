@@ -354,3 +354,20 @@ def test_what_ifupdown_needs_for_bonds_and_bridges(
     state, _ = tree.look()
     assert state.network.systems == ("ifupdown",)
     assert state.network.lacking == lacking
+
+
+def test_netplans_renderer_for_the_whole_host(tree: Tree) -> None:
+    device = "network:\n  version: 2\n  ethernets:\n    em1:\n      {}\n"
+    tree.write("/etc/netplan/10.yaml", "network:\n  renderer: networkd\n")
+    tree.write("/etc/netplan/20.yaml", device.format("renderer: NetworkManager"))
+    tree.write(
+        "/etc/netplan/30.yaml",
+        device.format("dhcp4: true") + '    \n  renderer: "NetworkManager"\n',
+    )
+    tree.write("/etc/netplan/40.yaml", device.format("dhcp4: true"))
+    state, _ = tree.look()
+    assert state.network.renderers == {
+        "/etc/netplan/10.yaml": "networkd",
+        "/etc/netplan/30.yaml": "NetworkManager",
+    }
+    assert "renderer" not in {name for names in state.network.named.values() for name in names}
