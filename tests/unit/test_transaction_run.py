@@ -33,6 +33,7 @@ from sriovctl.transaction import (
     parse_event,
     transaction_id,
 )
+from tests.unit.namespaces import why_no_mounts
 from tests.unit.shells import PATIENCE_S, Gate, Machine, Run, finish, stage_of, write
 
 HOSTILE = "a b'c\"$(touch /tmp/no)`x`\\ \n; exit 3 # \t* é\x1b[2J"
@@ -444,6 +445,8 @@ def test_a_pid_alone_holds_no_lock(machine: Machine, files: list[Path], who: str
 
 def on_small_disk(machine: Machine, script: Path, size: str) -> Run:
     """Run with a state folder on a file system of its own."""
+    if why := why_no_mounts("-r"):
+        pytest.skip(f"no mount namespaces here: {why}")
     machine.state.mkdir()
     keep = machine.folder / "kept"
     inside = (
@@ -457,10 +460,7 @@ def on_small_disk(machine: Machine, script: Path, size: str) -> Run:
         stderr=subprocess.PIPE,
         text=True,
     )
-    run = finish(process)
-    if "unshare" in run.stderr or "mount" in run.stderr:
-        pytest.skip(f"no mount namespaces here: {run.stderr}")
-    return run
+    return finish(process)
 
 
 @pytest.mark.parametrize("size", ["4k", "16k", "40k", "64k"])
