@@ -34,7 +34,11 @@ def gate(arguments: argparse.Namespace, *, saved: bool) -> Gate:
             "a trial needs the rack file: it says which VMs have pairs, and their addresses",
             "apply the rack file, or name a command: --gate 'sriovctl trial failover RACK --all'",
         )
-    asked = _trial_asked(arguments, shlex.split(line)[1:])
+    try:
+        words = shlex.split(line)[1:]
+    except ValueError as error:
+        raise UsageError(f"--gate {shlex.quote(line)}: {error}") from None
+    asked = _trial_asked(arguments, words)
     return lambda wave: _trial(asked, wave, quiet=arguments.json)
 
 
