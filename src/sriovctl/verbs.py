@@ -16,7 +16,7 @@ from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.host import HostState
 from sriovctl.observer import Silent
 from sriovctl.plan import Finding, Impact, Plan, Severity
-from sriovctl.reach import Reach
+from sriovctl.reach import Reach, encode
 from sriovctl.reconcile import Planner
 from sriovctl.stagerun import Timeouts
 from sriovctl.targets import Target
@@ -199,7 +199,9 @@ def _print_scripts(plans: Iterable[Plan]) -> None:
                 if stage.kind == "reboot"
                 else "run: sriovctl apply --reboot",
             )
-        sys.stdout.write(compile_stage(stage, host=plan.host))
+        # the very bytes that would run, whatever letters the terminal has
+        sys.stdout.flush()
+        sys.stdout.buffer.write(encode(compile_stage(stage, host=plan.host)))
 
 
 def _save(output: str, hosts: tuple[Target, ...], plans: Mapping[str, Plan]) -> None:
