@@ -12,19 +12,7 @@ from sriovctl.observer import Silent
 from sriovctl.plan import Stage
 from sriovctl.reach import Output
 from sriovctl.stagerun import Timeouts, run_stage
-
-
-class Clock:
-    """Time that passes only while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
+from tests.unit.clock import Clock
 
 
 class Mute:

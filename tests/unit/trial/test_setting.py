@@ -10,6 +10,7 @@ from sriovctl.errors import UsageError
 from sriovctl.reach import LocalReach
 from sriovctl.trial import setting
 from sriovctl.trial.setting import AgentWait, address_by_agent, first_address, given_addresses
+from tests.unit.clock import Clock
 
 SAID = """\
  lo         00:00:00:00:00:00    ipv4         127.0.0.1/8
@@ -75,19 +76,6 @@ class Booting:
     def address_of(self, vm: str, wait: AgentWait) -> str:
         reach = LocalReach("server-2", need_root=False)
         return address_by_agent(reach, vm, wait, self.told.append)
-
-
-class Clock:
-    """Time that passes only while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @pytest.fixture
