@@ -20,9 +20,9 @@ from sriovctl.reconcile import Outcome, Planner
 from sriovctl.rollout import Pace, Result, Rollout, Stop, UntouchedError, Work
 from sriovctl.stagerun import Timeouts
 from sriovctl.targets import Target
-from sriovctl.verbs import print_json, successes
 from sriovctl.view.harmless import harmless
 from sriovctl.view.progress import Progress
+from sriovctl.view.results import print_json, successes
 from sriovctl.view.rollout import print_report
 
 INTERRUPTED = 130

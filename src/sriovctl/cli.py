@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from sriovctl import __version__
 from sriovctl.commandline import changing, guest, legs, looking, report, trials
@@ -53,10 +54,30 @@ def main(words: Sequence[str] | None = None) -> int:
     :param words: the command line without the program's name; ``sys.argv`` if left out
     :returns: the exit code: 0 as wanted, 1 failed, 2 bad usage or rack file, 3 differs, 4 blocked
     """
+    for stream in (sys.stdout, sys.stderr):
+        # a letter that a terminal has not, or no letter at all in a host's name, is no failure
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     arguments = parser().parse_args(words)
     try:
-        code: int = arguments.run(arguments)
+        code = _run(arguments)
         sys.stdout.flush()
+    except BrokenPipeError:
+        # whoever read the output has gone
+        _give_up_output()
+        return 1
+    except OSError as error:
+        if arguments.debug:
+            raise
+        _give_up_output()
+        sys.stderr.write(f"sriovctl: {error}\n")
+        return 1
+    return code
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
+        code: int = arguments.run(arguments)
     except SriovctlError as error:
         if arguments.debug:
             raise
@@ -67,11 +88,15 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("sriovctl: interrupted\n")
         return 130
-    except BrokenPipeError:
-        # whoever read the output has gone; the interpreter must not complain of it at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     return code
+
+
+def _give_up_output() -> None:
+    """What cannot be written is not tried again at exit, where the interpreter would complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

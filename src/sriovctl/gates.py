@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 
-from sriovctl.commandline import trials
 from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.targets import Target
 
@@ -35,7 +34,11 @@ def gate(arguments: argparse.Namespace, *, saved: bool) -> Gate:
             "a trial needs the rack file: it says which VMs have pairs, and their addresses",
             "apply the rack file, or name a command: --gate 'sriovctl trial failover RACK --all'",
         )
-    asked = _trial_asked(arguments, line)
+    try:
+        words = shlex.split(line)[1:]
+    except ValueError as error:
+        raise UsageError(f"--gate {shlex.quote(line)}: {error}") from None
+    asked = _trial_asked(arguments, words)
     return lambda wave: _trial(asked, wave, quiet=arguments.json)
 
 
@@ -48,18 +51,16 @@ def _command(line: str, wave: Sequence[Target], *, quiet: bool) -> str | None:
     return None if done.returncode == 0 else f"the gate said {done.returncode}: {line}"
 
 
-def _trial_asked(arguments: argparse.Namespace, line: str) -> argparse.Namespace:
+def _trial_asked(arguments: argparse.Namespace, words: Sequence[str]) -> argparse.Namespace:
     """
     :raises UsageError: it names VMs or hosts
     """
-    top = argparse.ArgumentParser(prog="sriovctl apply --gate:")
-    trials.add_parsers(top.add_subparsers())
-    asked = top.parse_args(["trial", "failover", arguments.file, *shlex.split(line)[1:]])
+    asked: argparse.Namespace = arguments.trial([arguments.file, *words])
     for name in ("ssh_config", "inventory", "connect_timeout"):
         setattr(asked, name, getattr(arguments, name))
     if asked.vms or asked.limit or asked.all:
         raise UsageError(
-            f"--gate {shlex.quote(line)} names VMs or hosts",
+            f"--gate {shlex.quote(arguments.gate)} names VMs or hosts",
             "it tries the VMs of the hosts that were just changed",
             "leave them out",
         )

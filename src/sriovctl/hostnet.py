@@ -58,10 +58,16 @@ class HostNetwork(Frozen):
     systems: tuple[str, ...] = ()
     """What the host has to set its network with: ``networkd``, ``networkmanager`` where they run;
     ``netplan``, ``ifcfg``, ``ifupdown`` where they are installed."""
+    lacking: tuple[str, ...] = ()
+    """Packages without which ifupdown, where it is installed, makes no bonds (``ifenslave``) or no
+    bridges (``bridge-utils``)."""
     managed: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """By interface, which of networkd and networkmanager say that they set it."""
     named: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Files under /etc that describe the network, and the interfaces that each names."""
+
+    renderers: dict[str, str] = Field(default_factory=dict)
+    """By file of netplan, the back end that it names for the whole host."""
 
     def bond_named(self, name: str) -> HostBond | None:
         """The bond of this name."""

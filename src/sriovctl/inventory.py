@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sriovctl.errors import UsageError
+from sriovctl.inventoryfacts import Inventory, Known
 from sriovctl.shell import command
 from sriovctl.yamltree import parse
 
@@ -27,25 +28,6 @@ ADDRESS = ("ansible_host", "ansible_ssh_host")
 PORT = ("ansible_port", "ansible_ssh_port")
 USER = ("ansible_user", "ansible_ssh_user")
 CONNECTION = "ansible_connection"
-
-
-@dataclass(frozen=True)
-class Known:
-    """What an inventory says of the way to a host."""
-
-    name: str
-    address: str | None = None
-    """``local``: the machine that this runs on."""
-    port: int | None = None
-    user: str | None = None
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """Hosts by name, and names of hosts by group."""
-
-    hosts: Mapping[str, Known]
-    groups: Mapping[str, tuple[str, ...]]
 
 
 def read(path: Path) -> Inventory:

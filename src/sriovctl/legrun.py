@@ -51,23 +51,24 @@ class Bonds:
                 return seen
             self._pause("; ".join(dict.fromkeys(finding.found for finding in unready)))
 
-    def after(self, want: HostWant, vms: Iterable[VM]) -> None:
+    def after(self, want: HostWant, have: HostState, names: frozenset[str]) -> None:
         """Wait until VMs' bonds have all cards up that are plugged in.
 
+        :param names: of VMs; who does not run is left out
         :raises HostError: they have not in time
         """
-        vms = tuple(vms)
-        names = ", ".join(vm.name for vm in vms)
+        vms = tuple(vm for vm in have.vms if vm.running and vm.name in names)
         deadline = time.monotonic() + self._timeouts.bond_s
         while vms:
             seen = self._look(vms)
-            broken = list(otherleg.not_whole(want, vms, seen))
+            broken = list(otherleg.not_whole(want, have, vms, seen))
             unseen = [f"{vm.name}: {why}" for vm in vms if (why := seen[key_of(vm)].why_not)]
             if not broken and (self.blind or not unseen):
                 for text in unseen:
                     self._observer.said(self._reach.name, f"not looked into {text}")
                 if len(unseen) < len(vms):
-                    self._observer.said(self._reach.name, f"bonds are whole again: {names}")
+                    whole = ", ".join(vm.name for vm in vms)
+                    self._observer.said(self._reach.name, f"bonds are whole again: {whole}")
                 return
             if time.monotonic() >= deadline:
                 raise HostError(
@@ -103,7 +104,7 @@ class ByLeg:
 
         :raises HostError: a bond is not whole again in time
         """
-        self._bonds.after(want, _named(have, self._plugged))
+        self._bonds.after(want, have, self._plugged)
         self._plugged = frozenset()
         whole = chain.plan(want, have, bmc)
         due = legs.due(want, have)
@@ -148,7 +149,7 @@ def back(bonds: Bonds, pf: PFWant) -> Planner:
 
     def plan(want: HostWant, have: HostState, bmc: FirmwareState | None) -> Plan:
         nonlocal plugged
-        bonds.after(want, _named(have, plugged))
+        bonds.after(want, have, plugged)
         leg = leg_of(want, have, pf)
         if isinstance(leg, Finding):
             return Plan(host=want.name, findings=(leg,))
@@ -156,7 +157,3 @@ def back(bonds: Bonds, pf: PFWant) -> Planner:
         return legs.bring_in(want, have, pf)
 
     return plan
-
-
-def _named(have: HostState, names: frozenset[str]) -> tuple[VM, ...]:
-    return tuple(vm for vm in have.vms if vm.running and vm.name in names)

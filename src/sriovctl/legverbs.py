@@ -15,8 +15,8 @@ from sriovctl.reach import Reach
 from sriovctl.reconcile import Outcome
 from sriovctl.stagerun import Timeouts
 from sriovctl.targets import Target
-from sriovctl.verbs import print_json, successes
 from sriovctl.view.progress import Progress
+from sriovctl.view.results import print_json, successes
 from sriovctl.wanted import HostWant, PFWant
 
 

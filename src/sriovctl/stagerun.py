@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sriovctl.errors import (
@@ -162,11 +163,11 @@ def _confirm(reach: Reach, name: str, watch: _Watch, wait: ConfirmWait, timeouts
     while watch.answer is None and time.monotonic() < deadline:
         # a try must leave time for another over a new connection, if this one is dead but not shut
         limit = max(timeouts.retry_s, wait.seconds / 3)
-        try:
+        with suppress(UnreachableError):
             reach.run(confirmation(name), timeout_s=limit, on_line=watch.source())
-        except UnreachableError:
-            if watch.answer is None:
-                time.sleep(min(timeouts.retry_s, max(0.0, deadline - time.monotonic())))
+        # a try can also come to its end without a word: its shell was killed, say
+        if watch.answer is None:
+            time.sleep(min(timeouts.retry_s, max(0.0, deadline - time.monotonic())))
 
 
 def _find_out(

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from sriovctl import rackfile
 from sriovctl.errors import SriovctlError, UsageError
-from sriovctl.inventory import Known
 from sriovctl.inventory import read as read_inventory
+from sriovctl.inventoryfacts import Known
 from sriovctl.planfile import SavedPlan
 from sriovctl.reach import LocalReach, Reach
 from sriovctl.selection import chosen

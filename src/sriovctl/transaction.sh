@@ -67,8 +67,8 @@ tx_text() {
 		tx_text="$tx_text${tx_text:+ }$tx_line"
 		tx_lines=$((tx_lines + 1))
 	done <"$1"
-	case ${#tx_text}$tx_lines$tx_line in
-	[0-9][0-4] | [0-9][0-9][0-4] | [12][0-9][0-9][0-4])
+	case ${#tx_text},$tx_lines,$tx_line in
+	[0-9],[0-4], | [0-9][0-9],[0-4], | [12][0-9][0-9],[0-4],)
 		case $tx_text in *[[:cntrl:]]*) ;; *) return 0 ;; esac
 		;;
 	esac
@@ -241,8 +241,9 @@ tx_prune() {
 	done
 }
 
-# Waits for a confirmation. The only writers of the pipe are sleep and who confirms: when sleep ends
-# or is killed, read sees the end of the file. Who renames "undecided" decides, once and for all.
+# Waits for a confirmation. The only writers of the pipe are sleep, who confirms, and our own trap for
+# TERM: when sleep ends, read sees the end of the file. Nobody kills sleep before it has opened its end,
+# for which ours waits. Who renames "undecided" decides, once and for all.
 tx_await() {
 	sleep "$tx_confirm" 6>"$tx_dir/confirm" >/dev/null 2>&1 3>&- 5>&- 7>&- 8>&- &
 	tx_timer=$!
@@ -261,7 +262,7 @@ tx_await() {
 
 tx_work() {
 	trap '' HUP INT QUIT PIPE TSTP
-	trap 'tx_stop=TERM; [ -z "$tx_timer" ] || kill "$tx_timer" 2>/dev/null' TERM
+	trap 'tx_stop=TERM; [ -z "$tx_timer" ] || echo stop 1<>"$tx_dir/confirm"' TERM
 	exec 3>&1
 	cd / || :
 	tx_identify

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections import Counter
@@ -17,12 +16,12 @@ from sriovctl.errors import SriovctlError, UsageError
 from sriovctl.host import HostState
 from sriovctl.observer import Silent
 from sriovctl.plan import Finding, Impact, Plan, Severity
-from sriovctl.reach import Reach
+from sriovctl.reach import Reach, encode
 from sriovctl.reconcile import Planner
 from sriovctl.stagerun import Timeouts
 from sriovctl.targets import Target
 from sriovctl.transaction import compile_stage
-from sriovctl.view.harmless import harmless_lines
+from sriovctl.view.results import print_json, successes
 
 T = TypeVar("T")
 
@@ -151,7 +150,7 @@ def check(arguments: argparse.Namespace) -> int:
 
 def plan(arguments: argparse.Namespace) -> int:
     """``sriovctl plan``: every step with its reason, or the script, or a file for apply."""
-    once = Timeouts(bond_s=0)
+    once = Timeouts(bond_s=0, agent_s=arguments.agent_timeout)
     hosts, planned, code = _plans(
         arguments,
         lambda reach: legrun.asked_for(arguments, reach, Silent(), once),
@@ -200,7 +199,9 @@ def _print_scripts(plans: Iterable[Plan]) -> None:
                 if stage.kind == "reboot"
                 else "run: sriovctl apply --reboot",
             )
-        sys.stdout.write(compile_stage(stage, host=plan.host))
+        # the very bytes that would run, whatever letters the terminal has
+        sys.stdout.flush()
+        sys.stdout.buffer.write(encode(compile_stage(stage, host=plan.host)))
 
 
 def _save(output: str, hosts: tuple[Target, ...], plans: Mapping[str, Plan]) -> None:
@@ -255,21 +256,3 @@ def schema(arguments: argparse.Namespace) -> int:
 
     sys.stdout.write(text(arguments.kind))
     return 0
-
-
-def successes(results: Mapping[str, T | SriovctlError]) -> tuple[dict[str, T], int]:
-    """What worked, and the exit code of what did not, each error said on standard error."""
-    fine: dict[str, T] = {}
-    code = 0
-    for name, result in results.items():
-        if isinstance(result, SriovctlError):
-            sys.stderr.write(f"sriovctl: {harmless_lines(str(result))}\n")
-            code = max(code, result.exit_code)
-        else:
-            fine[name] = result
-    return fine, code
-
-
-def print_json(value: object) -> None:
-    """For programs."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

@@ -87,7 +87,9 @@ def test_a_trial_that_does_not_hold_says_no(
     assert gate(rack, "trial")(targets.of_rack(str(rack), ["server-1"]))
 
 
-@pytest.mark.parametrize("line", ["trial web", "trial --all", "trial --limit server-1"])
+@pytest.mark.parametrize(
+    "line", ["trial web", "trial --all", "trial --limit server-1", "trial --budget '500"]
+)
 def test_a_trial_of_others_is_refused_before_anything_is_changed(rack: Path, line: str) -> None:
     with pytest.raises(UsageError):
         gate(rack, line)

@@ -11,7 +11,8 @@ import pytest
 
 from sriovctl import targets
 from sriovctl.errors import UsageError
-from sriovctl.inventory import Inventory, Known, read
+from sriovctl.inventory import read
+from sriovctl.inventoryfacts import Inventory, Known
 
 INI = """\
 # a room

@@ -33,6 +33,7 @@ from sriovctl.transaction import (
     parse_event,
     transaction_id,
 )
+from tests.unit.namespaces import why_no_mounts
 from tests.unit.shells import PATIENCE_S, Gate, Machine, Run, finish, stage_of, write
 
 HOSTILE = "a b'c\"$(touch /tmp/no)`x`\\ \n; exit 3 # \t* é\x1b[2J"
@@ -211,6 +212,21 @@ def test_what_a_step_says_is_bounded(machine: Machine, files: list[Path]) -> Non
     [failed] = [e for e in run.events if isinstance(e, StepFailed)]
     assert len(failed.text) <= 1500
     assert "why" in failed.text
+
+
+@pytest.mark.parametrize("rest", ["3", "24", "no"])
+def test_a_last_line_without_an_end_is_said_too(
+    machine: Machine, files: list[Path], rest: str
+) -> None:
+    """Also one of digits, which could be taken for how much was read."""
+    said = [("could not", rest), ("a", rest)]
+    steps = [
+        write(files[n], do=rf"printf '{first}\n{rest}'") for n, (first, rest) in enumerate(said)
+    ]
+    run = machine.run(machine.file(stage_of(*steps)))
+    assert [e.text.split() for e in run.events if isinstance(e, StepSaid)] == [
+        [*first.split(), rest] for first, rest in said
+    ]
 
 
 def test_steps_get_no_input_and_no_descriptors(machine: Machine, files: list[Path]) -> None:
@@ -444,6 +460,8 @@ def test_a_pid_alone_holds_no_lock(machine: Machine, files: list[Path], who: str
 
 def on_small_disk(machine: Machine, script: Path, size: str) -> Run:
     """Run with a state folder on a file system of its own."""
+    if why := why_no_mounts("-r"):
+        pytest.skip(f"no mount namespaces here: {why}")
     machine.state.mkdir()
     keep = machine.folder / "kept"
     inside = (
@@ -457,10 +475,7 @@ def on_small_disk(machine: Machine, script: Path, size: str) -> Run:
         stderr=subprocess.PIPE,
         text=True,
     )
-    run = finish(process)
-    if "unshare" in run.stderr or "mount" in run.stderr:
-        pytest.skip(f"no mount namespaces here: {run.stderr}")
-    return run
+    return finish(process)
 
 
 @pytest.mark.parametrize("size", ["4k", "16k", "40k", "64k"])
@@ -559,6 +574,21 @@ def test_term_while_waiting_for_a_confirmation(machine: Machine, files: list[Pat
     events = read_until(process, ConfirmWait)
     os.kill(begun(events).pid, signal.SIGTERM)
     run = finish(process)
+    assert run.events[-1] == Ended("undone", "stopped by TERM")
+    assert machine.before() == before
+
+
+def test_term_before_the_clock_of_the_confirmation_runs(
+    machine: Machine, files: list[Path]
+) -> None:
+    before = machine.before()
+    script = machine.file(stage_of(*map(write, files)))
+    text = script.read_text()
+    assert text.count("\ttx_timer=$!\n") == 1
+    script.write_text(
+        text.replace("\ttx_timer=$!\n", "\ttx_timer=$!\n\tsleep 1\n\tkill -TERM $$\n")
+    )
+    run = machine.run(script, confirm_s=600)
     assert run.events[-1] == Ended("undone", "stopped by TERM")
     assert machine.before() == before
 

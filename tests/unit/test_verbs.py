@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from sriovctl import cli, probe, reconcile, targets
+from sriovctl import chain, cli, legrun, probe, reconcile, targets
 from sriovctl.errors import SriovctlError, UnreachableError
 from sriovctl.host import VM, HostState, Pool, VMNic
 from sriovctl.hostnet import HostBond, HostNetwork
 from sriovctl.probe.sections import Sections
 from sriovctl.reach import LocalReach
+from sriovctl.reconcile import Planner
 from sriovctl.stagerun import Timeouts
 from sriovctl.targets import Target
 from tests.unit.chain.hostmodel import HostModel
@@ -225,3 +226,28 @@ def test_what_is_waited_for_by_default_is_what_the_help_says(words: list[str]) -
         Timeouts.agent_boot_s,
         Timeouts.bond_s,
     )
+
+
+def test_agents_get_longer_for_a_leg_only_where_one_can_move(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for words in (["check"], ["report"], ["metrics"], ["plan"], ["apply"], ["leg", "out"]):
+        with pytest.raises(SystemExit):
+            cli.main([*words, "--help"])
+        said = " ".join(capsys.readouterr().out.split())
+        assert "guest agents of running VMs get" in said
+        assert ("a leg goes or comes" in said) == (words[0] in ("apply", "leg"))
+
+
+def test_a_plan_leg_by_leg_looks_into_vms_for_as_long_as_is_said(
+    rack: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Timeouts] = []
+
+    def planner(_: object, __: object, ___: object, timeouts: Timeouts) -> Planner:
+        asked.append(timeouts)
+        return chain.plan
+
+    monkeypatch.setattr(legrun, "asked_for", planner)
+    cli.main(["plan", "--leg-by-leg", "--agent-timeout", "2.5", rack(ONE, a=bare_host())])
+    assert [(one.agent_s, one.bond_s) for one in asked] == [(2.5, 0)]

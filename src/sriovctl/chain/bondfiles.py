@@ -9,10 +9,11 @@ port for one, or for two: there, files of others that name our interfaces only a
 from __future__ import annotations
 
 import hashlib
+from typing import cast, get_args
 
 from sriovctl import netconf
 from sriovctl.host import HostState
-from sriovctl.netconf import File, Network, System
+from sriovctl.netconf import File, NetplanRenderer, Network, System
 from sriovctl.plan import Finding, Severity, Step
 from sriovctl.rackbond import DEFAULT_MIIMON_MS
 from sriovctl.shell import command
@@ -93,15 +94,36 @@ def file_steps(
     """
     if system is None:
         return [], [_no_system(network)]
-    wrong = [f for f in _files(network, system) if have.files.get(f.path) != f.text]
-    if not wrong:
-        return [], []
     aside, mixed = _in_the_way(network, system, have)
+    if system == "netplan":
+        network = network.model_copy(update={"renderer": _renderer(network, have, aside)})
+    wrong = [f for f in _files(network, system) if have.files.get(f.path) != f.text]
+    lacking = _lacking(network, have) if system == "ifupdown" else []
+    if not wrong:
+        return [], [_not_made(network, lacking, Severity.WARNING)] if lacking else []
+    if lacking:
+        return [], [_not_made(network, lacking, Severity.ERROR)]
     if mixed:
         return [], [_mixed(network, path, names) for path, names in mixed.items()]
     return [_step(network, system, have, wrong, aside, read_now)], [
         _set_aside(network, path) for path in aside
     ]
+
+
+def _renderer(network: Network, have: HostState, aside: list[str]) -> NetplanRenderer | None:
+    """Netplan's back end, where it is named for the whole host by a file that is set aside.
+
+    The last file that names one names it for all (netplan-yaml(5)): without it networkd would get
+    our ports, and those of every other file too. What ours says already it goes on saying.
+    """
+    for file in _files(network, "netplan"):
+        for renderer in get_args(NetplanRenderer):
+            if f"\n  renderer: {renderer}\n" in have.files.get(file.path, ""):
+                return cast(NetplanRenderer, renderer)
+    said = [path for path in have.network.renderers if path not in have.files]
+    last = max(said, default="")
+    named = have.network.renderers[last] if last in aside else ""
+    return cast(NetplanRenderer, named) if named in get_args(NetplanRenderer) else None
 
 
 def _in_the_way(
@@ -150,6 +172,8 @@ def _step(
     if read_now:
         # netplan writes for one of both
         written_for = have.network.systems if system == "netplan" else ()
+        if network.renderer is not None:
+            written_for = (cast(System, network.renderer.lower()),)
         readers = dict.fromkeys([system, *written_for])
         do.append(command("take_up", *readers))
         undo.append(command("take_up", *readers))
@@ -181,6 +205,24 @@ def _no_system(network: Network) -> Finding:
         found="none of netplan, systemd-networkd, NetworkManager, ifcfg and ifupdown is here",
         means="nobody makes the bond after a reboot",
         mend="apply again after each boot, for example from rc.local",
+    )
+
+
+def _lacking(network: Network, have: HostState) -> list[str]:
+    """Packages without which ifupdown makes nothing of the bond's files."""
+    needed = ("ifenslave", *(["bridge-utils"] if network.bridge else []))
+    return [package for package in needed if package in have.network.lacking]
+
+
+def _not_made(network: Network, lacking: list[str], severity: Severity) -> Finding:
+    made = {"ifenslave": network.bond.name, "bridge-utils": network.bridge}
+    return Finding(
+        severity=severity,
+        link="bonds",
+        about=network.bond.name,
+        found=f"ifupdown is here without {' and '.join(lacking)}",
+        means=f"after a reboot nobody makes {' and '.join(str(made[one]) for one in lacking)}",
+        mend=f"there: apt-get install {' '.join(lacking)}",
     )
 
 

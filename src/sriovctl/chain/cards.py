@@ -22,6 +22,8 @@ class Card:
     """None: the rack file gives the VM nothing in its place."""
     strayed: str | None = None
     """The address that its VF has in place of its own; only plugging it in anew mends that."""
+    vf_mac: str | None = None
+    """The address that its VF has, its own or one that a trusted guest chose."""
 
     @property
     def as_wanted(self) -> bool:
@@ -65,10 +67,10 @@ def leg_of(want: HostWant, have: HostState, pf_want: PFWant) -> Leg | Finding:
     pf = identify(pf_want, have)
     if isinstance(pf, Finding):
         return pf
-    vfs = {vf.pci for vf in pf.vfs}
+    vfs = {vf.pci: vf.mac for vf in pf.vfs}
     fixed = fixed_addresses(pf_want, pf)
     cards = tuple(
-        Card(vm, nic, _wish(vm, nic, pf_want, want), strayed(nic, fixed))
+        Card(vm, nic, _wish(vm, nic, pf_want, want), strayed(nic, fixed), vfs[nic.pci])
         for vm in have.vms
         if vm.running
         for nic in vm.live_nics

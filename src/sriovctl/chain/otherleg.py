@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from sriovctl.agent import order
 from sriovctl.chain.cards import Card, Leg, is_card, leg_of, nics_of
@@ -83,7 +82,7 @@ def not_ready(leg: Leg, seen: Seen, *, blind: bool) -> list[Finding]:
             found += [] if blind else [_unseen(vm, inside)]
             continue
         for card in leg.cards_of(vm):
-            bond = _bond_of(inside, card.macs)
+            bond, macs = _bond_of(inside, card)
             if bond is None:
                 found.append(
                     _blocked(
@@ -93,7 +92,7 @@ def not_ready(leg: Leg, seen: Seen, *, blind: bool) -> list[Finding]:
                         "sriovctl guest-config prints the files of a bond",
                     )
                 )
-            elif not _others_up(bond, card.macs):
+            elif not _others_up(bond, macs):
                 legs = ", ".join(f"{one.name} {'up' if one.up else 'down'}" for one in bond.legs)
                 found.append(
                     _blocked(
@@ -106,20 +105,42 @@ def not_ready(leg: Leg, seen: Seen, *, blind: bool) -> list[Finding]:
     return found
 
 
-def not_whole(want: HostWant, vms: Iterable[VM], seen: Seen) -> Iterator[str]:
+def not_whole(want: HostWant, have: HostState, vms: Iterable[VM], seen: Seen) -> Iterator[str]:
     """Which of VMs' cards are plugged in and not up in a bond, a sentence each.
 
     Nothing of a VM that nobody can look into.
     """
+    there = {vf.pci: vf.mac for pf in have.pfs for vf in pf.vfs}
     for vm in vms:
         inside = seen[key_of(vm)]
+        if inside.why_not:
+            continue
         wishes = nics_of(want, vm.name)
-        live = Counter(
-            wish.mac for wish in wishes if any(is_card(nic, wish) for nic in vm.live_nics)
-        )
-        up = Counter(leg.permanent_mac for bond in inside.bonds for leg in bond.legs if leg.up)
-        for mac in live - up if not inside.why_not else ():
-            yield f"{vm.name}: its card {mac} is not up in a bond"
+        live = [nic for nic in vm.live_nics if any(is_card(nic, wish) for wish in wishes)]
+        up = [leg.permanent_mac for bond in inside.bonds for leg in bond.legs if leg.up]
+        # a guest that booted since a VF got another address has never seen the card's own
+        known = [{nic.mac, there.get(nic.pci or "")} for nic in live]
+        for at in _unmet(known, up):
+            yield f"{vm.name}: its card {live[at].mac} is not up in a bond"
+
+
+def _unmet(cards: Sequence[Set[str | None]], up: Sequence[str]) -> list[int]:
+    """Which cards have no leg of their own among those that are up, as many as can having one.
+
+    Two cards may be known by the same address, and one card by two.
+    """
+    whose: dict[int, int] = {}
+
+    def finds(card: int, tried: set[int]) -> bool:
+        for leg, mac in enumerate(up):
+            if mac in cards[card] and leg not in tried:
+                tried.add(leg)
+                if leg not in whose or finds(whose[leg], tried):
+                    whose[leg] = card
+                    return True
+        return False
+
+    return [card for card in range(len(cards)) if not finds(card, set())]
 
 
 def moves(leg: Leg, seen: Seen) -> list[Step]:
@@ -131,14 +152,12 @@ def moves(leg: Leg, seen: Seen) -> list[Step]:
     steps = {}
     for vm in leg.vms:
         for card in leg.cards_of(vm):
-            bond = _bond_of(seen[key_of(vm)], card.macs)
+            bond, macs = _bond_of(seen[key_of(vm)], card)
             # in other modes no leg carries by itself
             if bond is None or bond.active is None:
                 continue
             # two cards with one address cannot be told apart: the unplugging moves it then
-            others = (
-                one.name for one in bond.legs if one.up and one.permanent_mac not in card.macs
-            )
+            others = (one.name for one in bond.legs if one.up and one.permanent_mac not in macs)
             target = next(others, None)
             if target is not None:
                 steps[vm.name, bond.name] = _move(vm, bond, target, leg)
@@ -159,10 +178,14 @@ def _move(vm: VM, bond: InsideBond, target: str, leg: Leg) -> Step:
     )
 
 
-def _bond_of(inside: Inside, macs: frozenset[str]) -> InsideBond | None:
-    return next(
-        (bond for bond in inside.bonds if any(leg.permanent_mac in macs for leg in bond.legs)), None
-    )
+def _bond_of(inside: Inside, card: Card) -> tuple[InsideBond | None, frozenset[str]]:
+    """The bond that a card is in, and the addresses by which it is known there."""
+    chosen = card.macs if card.vf_mac is None else card.macs | {card.vf_mac}
+    for macs in (card.macs, chosen):
+        for bond in inside.bonds:
+            if any(leg.permanent_mac in macs for leg in bond.legs):
+                return bond, macs
+    return None, chosen
 
 
 def _others_up(bond: InsideBond, macs: frozenset[str]) -> bool:

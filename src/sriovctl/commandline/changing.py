@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from sriovctl.commandline.options import (
+    WHERE_A_LEG_MOVES,
     Commands,
     agent_boot_timeout,
     agent_timeout,
@@ -18,6 +19,7 @@ from sriovctl.commandline.options import (
     seconds,
     verb,
 )
+from sriovctl.commandline.trials import failover_of_gate
 from sriovctl.waves import Share
 
 IMPACTS = ("vf-reset",)
@@ -108,11 +110,11 @@ def _apply(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="S",
         help="how long to wait for a restarted host to have started (default: 900)",
     )
-    agent_timeout(apply)
+    agent_timeout(apply, WHERE_A_LEG_MOVES)
     agent_boot_timeout(apply)
     run_options(apply)
     json_option(apply)
-    apply.set_defaults(run=verb("apply", "applying"))
+    apply.set_defaults(run=verb("apply", "applying"), trial=failover_of_gate)
 
 
 def share(text: str) -> Share:

@@ -103,15 +103,22 @@ def bond_timeout(command: argparse.ArgumentParser) -> None:
     )
 
 
-def agent_timeout(command: argparse.ArgumentParser) -> None:
-    """``--agent-timeout S``."""
+WHERE_A_LEG_MOVES = "; --bond-timeout, where that is longer and a leg goes or comes"
+"""Of ``--agent-timeout``, in commands that unplug cards."""
+
+
+def agent_timeout(command: argparse.ArgumentParser, more: str = "") -> None:
+    """``--agent-timeout S``.
+
+    :param more: where they get longer
+    """
     command.add_argument(
         "--agent-timeout",
         type=seconds,
         default=10,
         metavar="S",
-        help="how long a running VM's guest agent gets to answer (default: 10; at least as long "
-        "as its bond gets to be whole, where a leg goes or comes)",
+        help="how long the guest agents of running VMs get to say what is inside them (default: 10"
+        f"{more})",
     )
 
 

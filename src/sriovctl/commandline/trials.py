@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from sriovctl.commandline.options import (
     Commands,
@@ -29,6 +30,16 @@ def add_parsers(commands: Commands[argparse.ArgumentParser]) -> None:
     kinds = trial.add_subparsers(metavar="TRIAL", required=True)
     _failover(kinds)
     _bench(kinds)
+
+
+def failover_of_gate(words: Sequence[str]) -> argparse.Namespace:
+    """The arguments of ``trial failover``, as ``apply --gate`` has them.
+
+    :param words: the rack file, and options
+    """
+    top = argparse.ArgumentParser(prog="sriovctl apply --gate:")
+    add_parsers(top.add_subparsers())
+    return top.parse_args(["trial", "failover", *words])
 
 
 def _failover(kinds: Commands[argparse.ArgumentParser]) -> None:

@@ -11,7 +11,7 @@ from pyinfra_cli.exceptions import CliError
 from pyinfra_cli.inventory import make_inventory_from_files
 
 from sriovctl.errors import UsageError
-from sriovctl.inventory import Inventory, Known
+from sriovctl.inventoryfacts import Inventory, Known
 
 
 def read(path: Path) -> Inventory:

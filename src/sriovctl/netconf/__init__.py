@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple, get_args
 
 from sriovctl.netconf import cloudinit, ifcfg, ifupdown, netplan, networkd, networkmanager
-from sriovctl.netconf.model import Bond, File, Leg, Network
+from sriovctl.netconf.model import Bond, File, Leg, NetplanRenderer, Network
 from sriovctl.plan import Finding, Severity
 
-__all__ = ["SYSTEMS", "Bond", "File", "Leg", "Network", "System", "render"]
+__all__ = ["SYSTEMS", "Bond", "File", "Leg", "NetplanRenderer", "Network", "System", "render"]
 
 System = Literal["networkd", "netplan", "networkmanager", "ifcfg", "ifupdown", "cloud-init"]
 SYSTEMS: tuple[System, ...] = get_args(System)

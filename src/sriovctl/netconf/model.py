@@ -64,6 +64,9 @@ class Leg(Frozen):
     """PCI address, ``0000:05:00.0``."""
 
 
+NetplanRenderer = Literal["networkd", "NetworkManager"]
+
+
 class Network(Frozen):
     """A bond over its legs, a VLAN and a bridge on it if wanted, and addresses on top of that."""
 
@@ -80,6 +83,8 @@ class Network(Frozen):
     """With their prefixes, ``10.0.0.5/24``."""
     gateway: str | None = None
     dns: tuple[str, ...] = ()
+    renderer: NetplanRenderer | None = None
+    """Netplan's back end for the whole machine, where this is to name one."""
 
     @property
     def alike(self) -> bool:

@@ -65,7 +65,9 @@ def document(networks: tuple[Network, ...]) -> str:
     text = io.StringIO()
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.dump({"network": {"version": 2, **{k: v for k, v in parts.items() if v}}}, text)
+    renderer = next((n.renderer for n in networks if n.renderer), None)
+    head = {"version": 2} | ({} if renderer is None else {"renderer": renderer})
+    yaml.dump({"network": head | {k: v for k, v in parts.items() if v}}, text)
     return text.getvalue()
 
 

@@ -16,6 +16,7 @@ BRIDGE = re.compile(r"^/sys/class/net/([^/]+)/(?:bridge$|brif/([^/*]+)$)")
 VLAN_LINE = re.compile(r"^(\S+)\s*\|\s*(\d+)\s*\|\s*(\S+)$")
 NAME_LINE = re.compile(r"^(?:Name|DEVICE|interface-name)=(.*)$")
 IFACE_LINE = re.compile(r"^\s*iface\s+(\S+)")
+RENDERER = re.compile(r"""^( +)renderer: *["']?(\w+)""")
 YAML_KEY = re.compile(r"""^ +["']?([^\s#:"']+)["']?:""")
 FOLDERS = (
     "/etc/systemd/network", "/etc/NetworkManager/system-connections", "/etc/netplan",
@@ -33,7 +34,8 @@ def read_network(sections: Sections, pfs: tuple[PF, ...]) -> HostNetwork:
     """
     files = sections.by_file("files")
     devices = read_devices(sections.lines("ip"))
-    systems = sections.facts("network").get("system", [])
+    facts = sections.facts("network")
+    systems = facts.get("system", [])
     named = dict(_named(sections, pfs))
     if any(path.startswith("/etc/netplan/") for path in named):
         systems = ["netplan", *systems]
@@ -46,8 +48,10 @@ def read_network(sections: Sections, pfs: tuple[PF, ...]) -> HostNetwork:
         mtus={d.name: d.mtu for d in devices.values() if d.mtu is not None},
         routes=_routes(sections.by_file("etc"), {d.name for d in devices.values()}),
         systems=tuple(dict.fromkeys(systems)),
+        lacking=tuple(facts.get("lacks", [])),
         managed=_managed(files, {index: d.name for index, d in devices.items()}, systems),
         named=named,
+        renderers=dict(_renderers(sections)),
     )
 
 
@@ -138,6 +142,17 @@ def _named(sections: Sections, pfs: tuple[PF, ...]) -> Iterator[tuple[str, tuple
             yield path, tuple(names)
 
 
+def _renderers(sections: Sections) -> Iterator[tuple[str, str]]:
+    for path, lines in sections.by_file("etc").items():
+        if path.rpartition("/")[0] != "/etc/netplan":
+            continue
+        found = [match for line in lines if (match := RENDERER.match(line))]
+        indents = [len(line) - len(line.lstrip(" ")) for line in lines]
+        # those of a type or of one device stand deeper
+        outermost = min((indent for indent in indents if indent), default=0)
+        yield from ((path, match[2]) for match in found if len(match[1]) == outermost)
+
+
 def _names_in(path: str, lines: list[str]) -> Iterator[str]:
     folder, _, file = path.rpartition("/")
     if file.startswith("ifcfg-"):
@@ -145,6 +160,8 @@ def _names_in(path: str, lines: list[str]) -> Iterator[str]:
     for line in lines:
         if match := NAME_LINE.match(line):
             yield from match[1].strip("\"'").split()
+            continue
+        if folder == "/etc/netplan" and RENDERER.match(line):
             continue
         pattern = YAML_KEY if folder == "/etc/netplan" else IFACE_LINE
         if match := pattern.match(line):

@@ -104,7 +104,7 @@ lasting() {
     -e '[sS][rR]-*[iI][oO][vV]' -e 'max_vfs' -e 'virtual-function-count' \
     -e '^ *[^ #:]*: *$' -e '^interface-name=' -e '^mac-address=' -e '^OriginalName=' \
     -e '^Driver=' -e '^Path=' \
-    -e '^ *macaddress:' -e '^ *driver:' -e '^ *name:' -e '^PermanentMACAddress=' -e '^MACAddress=' -e '^Name=' -e '^DEVICE=' -e '^HWADDR=' \
+    -e '^ *macaddress:' -e '^ *driver:' -e '^ *name:' -e '^ *renderer:' -e '^PermanentMACAddress=' -e '^MACAddress=' -e '^Name=' -e '^DEVICE=' -e '^HWADDR=' \
     -e '^ *[^ #:]*: *{' -e '^[[:space:]]*iface[[:space:]]' \
     -e '^[^[:space:]]*[[:space:]]00000000[[:space:]]' -e '^00000000000000000000000000000000 00 ' \
     /proc/modules /proc/net/bonding/* /proc/net/route /proc/net/ipv6_route \
@@ -162,7 +162,14 @@ done
 # without systemd
 if [ -e /var/run/NetworkManager/NetworkManager.pid ]; then echo 'system=networkmanager'; fi
 if [ -e /etc/sysconfig/network-scripts/ifup-eth ]; then echo 'system=ifcfg'; fi
-if [ -e /etc/network/interfaces ] && command -v ifup >/dev/null; then echo 'system=ifupdown'; fi
+if [ -e /etc/network/interfaces ] && command -v ifup >/dev/null; then
+  echo 'system=ifupdown'
+  # Debian's own makes bonds and bridges by what other packages put there
+  if [ -d /lib/ifupdown ]; then
+    if [ ! -e /etc/network/if-pre-up.d/ifenslave ]; then echo 'lacks=ifenslave'; fi
+    if [ ! -e /etc/network/if-pre-up.d/bridge ]; then echo 'lacks=bridge-utils'; fi
+  fi
+fi
 set -- /sys/class/net/*/bridge /sys/class/net/*/brif/*
 printf '%s\n' "$@"
 

@@ -47,7 +47,7 @@ from sriovctl.trial.several import Ended, Several
 from sriovctl.trial.subject import Subject, hosts_of, is_one, subjects
 from sriovctl.trial.telling import Telling, exit_code
 from sriovctl.trial.ways import UNASKED, Leg, WayName
-from sriovctl.verbs import print_json
+from sriovctl.view.results import print_json
 
 
 def failover(arguments: argparse.Namespace) -> int:
@@ -67,9 +67,10 @@ def failover(arguments: argparse.Namespace) -> int:
 
 def _at_once(arguments: argparse.Namespace, chosen: Sequence[Subject]) -> list[Result]:
     telling = say_nothing if arguments.json else say
+    by_agent = _agent_wait(arguments)
 
     def work(host: Reach, _: Target) -> list[Result]:
-        return _trial(arguments, chosen, host, telling)
+        return _trial(arguments, chosen, host, by_agent, telling)
 
     with _given_back(arguments, chosen):
         return only(targets.each(hosts_of(chosen), work, **_way(arguments)))
@@ -78,8 +79,10 @@ def _at_once(arguments: argparse.Namespace, chosen: Sequence[Subject]) -> list[R
 def _in_turn(
     arguments: argparse.Namespace, chosen: Sequence[Subject], telling: Telling
 ) -> dict[str, Ended]:
+    by_agent = _agent_wait(arguments)
+
     def trial(one: Subject, host: Reach) -> Result:
-        (result,) = _trial(arguments, (one,), host, partial(telling.doing, one))
+        (result,) = _trial(arguments, (one,), host, by_agent, partial(telling.doing, one))
         return result
 
     def runs(one: Subject, host: Reach) -> bool:
@@ -94,6 +97,10 @@ def _in_turn(
     with _given_back(arguments, chosen):
         each = partial(targets.each, **_way(arguments))
         return Several(each, runs, trial, telling.ended).run(chosen)
+
+
+def _agent_wait(arguments: argparse.Namespace) -> AgentWait:
+    return AgentWait(arguments.answer_timeout, arguments.agent_boot_timeout)
 
 
 def _way(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -138,12 +145,13 @@ def _trial(
     arguments: argparse.Namespace,
     chosen: Sequence[Subject],
     host: Reach,
+    by_agent: AgentWait,
     telling: Callable[[str], None],
 ) -> list[Result]:
     """The trial of VMs of one host at once, its results kept."""
 
     def work(sending: Sending) -> list[Result]:
-        return _measured(arguments, chosen, host, sending, telling)
+        return _measured(arguments, chosen, host, sending, by_agent, telling)
 
     results = sent_from(arguments.sender, chosen[0].place, arguments.ssh_config, work)
     for result in results:
@@ -156,6 +164,7 @@ def _measured(
     chosen: Sequence[Subject],
     host: Reach,
     sending: Sending,
+    by_agent: AgentWait,
     telling: Callable[[str], None],
 ) -> list[Result]:
     """The trial itself, once both ways are there: to the VMs' host, and to the sender."""
@@ -163,7 +172,6 @@ def _measured(
     before = reconcile.look(host)
     legs = {one.vm: _permitted(arguments, one, host, before) for one in chosen}
     check_same_ports(legs)
-    by_agent = AgentWait(arguments.answer_timeout, arguments.agent_boot_timeout)
     addresses = {
         one.vm: one.address or address_by_agent(host, one.vm, by_agent, telling) for one in chosen
     }

@@ -128,14 +128,26 @@ def running(vm: str, state: HostState) -> VM:
     return guest
 
 
-@dataclass(frozen=True)
+@dataclass
 class AgentWait:
-    """How long is waited for a VM's guest agent to say an address, in seconds."""
+    """How long is waited for VMs' guest agents to say an address, in seconds."""
 
     answer_s: float
     """For libvirt to say what it has, or that there is no agent."""
     boot_s: float
-    """For the agent to be there and to have an address: the VM may have just been started."""
+    """For the agents to be there and to have an address, from the first question on and for all VMs
+    together: they may have just been started, and each boots while another is waited for."""
+    _until: float | None = None
+
+    def begin(self) -> None:
+        """The first question is asked now, if none was."""
+        if self._until is None:
+            self._until = time.monotonic() + self.boot_s
+
+    @property
+    def over(self) -> bool:
+        """All of the time has passed."""
+        return self._until is not None and time.monotonic() >= self._until
 
 
 NO_CHANNEL = "not configured"
@@ -146,11 +158,12 @@ POLL_S = 1.0
 def address_by_agent(host: Reach, vm: str, wait: AgentWait, telling: Callable[[str], None]) -> str:
     """What the VM's guest agent says its address is, as soon as it says one.
 
+    :param wait: the same for all VMs that are asked
     :param telling: told once what is waited for
     :raises UsageError: it can have no agent, or none says an address in time
     """
     words = command("virsh", "-q", "-c", "qemu:///system", "domifaddr", vm, "--source", "agent")
-    deadline = time.monotonic() + wait.boot_s
+    wait.begin()
     told = False
     while True:
         done = host.run(f"{words}\n", timeout_s=wait.answer_s)
@@ -159,7 +172,7 @@ def address_by_agent(host: Reach, vm: str, wait: AgentWait, telling: Callable[[s
             return found
         why = done.stderr.strip() or "it has none yet"
         never = NO_CHANNEL in why
-        if never or time.monotonic() >= deadline:
+        if never or wait.over:
             waited = "" if never else f" within {wait.boot_s:g} s (--agent-boot-timeout)"
             raise UsageError(
                 f"nobody says an address of {vm}{waited}",

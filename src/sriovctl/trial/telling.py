@@ -10,8 +10,8 @@ from sriovctl.errors import SriovctlError
 from sriovctl.trial.result import Result
 from sriovctl.trial.several import Ended
 from sriovctl.trial.subject import Subject, hosts_of
-from sriovctl.verbs import print_json
 from sriovctl.view.harmless import harmless, harmless_lines
+from sriovctl.view.results import print_json
 
 DIFFERS = 3
 IDLE = "does not run"

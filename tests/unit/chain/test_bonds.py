@@ -312,6 +312,71 @@ def test_a_daemon_for_other_ports_does_not_get_the_bond() -> None:
     assert bonds.plan(want(**GUIDE), without).build[-1].title == "bond0: its files for networkd"
 
 
+@pytest.mark.parametrize(
+    ("renderers", "ours"),
+    [
+        ({"50-a.yaml": "NetworkManager"}, "NetworkManager"),
+        ({"40-c.yaml": "networkd", "50-a.yaml": "NetworkManager"}, "NetworkManager"),
+        # the last file that says one says it for all, and stays
+        ({"50-a.yaml": "NetworkManager", "90-b.yaml": "networkd"}, None),
+        ({"90-b.yaml": "NetworkManager"}, None),
+        ({"50-a.yaml": "$(reboot)"}, None),
+        ({}, None),
+    ],
+)
+def test_netplans_renderer_is_not_lost_with_a_file_that_is_set_aside(
+    renderers: dict[str, str], ours: str | None
+) -> None:
+    have = bare(
+        systems=("netplan", "networkd", "networkmanager"),
+        named={"/etc/netplan/50-a.yaml": ("network", "em1"), "/etc/netplan/40-c.yaml": ("em9",)},
+        renderers={f"/etc/netplan/{name}": value for name, value in renderers.items()},
+    )
+    model = BondModel(have)
+    steps = bonds.plan(want(**GUIDE), have).build
+    model.apply(steps)
+    text = model.state.files["/etc/netplan/60-bond0.yaml"]
+    assert [line for line in text.splitlines() if "renderer" in line] == (
+        [f"  renderer: {ours}"] if ours else []
+    )
+    assert ("networkd_takes" in steps[-1].do) == (ours is None)
+    assert bonds.plan(want(**GUIDE), model.state).build == [], "it goes on saying so"
+
+
+@pytest.mark.parametrize(
+    ("bond", "lacking", "needed"),
+    [
+        (GUIDE, ("ifenslave", "bridge-utils"), "ifenslave bridge-utils"),
+        (GUIDE, ("bridge-utils",), "bridge-utils"),
+        ({"vlan": 100}, ("ifenslave", "bridge-utils"), "ifenslave"),
+        ({}, ("bridge-utils",), None),
+    ],
+)
+def test_ifupdown_without_what_it_needs_gets_no_bond(
+    bond: dict[str, Any], lacking: tuple[str, ...], needed: str | None
+) -> None:
+    """The bond would be there until the next boot, and what was there before it is set aside."""
+    errors = [
+        finding
+        for finding in bonds.plan(want(**bond), bare("ifupdown", lacking=lacking)).findings
+        if finding.severity is Severity.ERROR
+    ]
+    assert [one.mend for one in errors] == ([f"there: apt-get install {needed}"] if needed else [])
+    # another system does without
+    assert found(bonds.plan(want(**bond), bare(lacking=lacking)), Severity.ERROR) == []
+
+
+def test_a_bond_that_is_there_already_is_only_warned_about() -> None:
+    model = BondModel(bare("ifupdown"))
+    model.apply(bonds.plan(want(**GUIDE), model.state).build)
+    network = model.state.network.model_copy(update={"lacking": ("ifenslave",)})
+    result = bonds.plan(want(**GUIDE), model.state.model_copy(update={"network": network}))
+    assert result.build == []
+    (warning,) = result.findings
+    assert warning.severity is Severity.WARNING
+    assert "reboot nobody makes bond0" in warning.means
+
+
 def test_no_network_system() -> None:
     state = bare()
     state = state.model_copy(update={"network": state.network.model_copy(update={"systems": ()})})

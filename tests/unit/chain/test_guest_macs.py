@@ -9,6 +9,7 @@ import pytest
 
 from sriovctl import chain
 from sriovctl.chain import legs, otherleg
+from sriovctl.chain.cards import Leg, leg_of
 from sriovctl.host import HostState
 from sriovctl.inside import Inside, InsideBond, InsideLeg
 from sriovctl.plan import Severity
@@ -121,20 +122,77 @@ def test_trust_that_is_not_reported_is_not_taken_for_off(tmp_path: Path) -> None
 def test_a_guest_knows_such_a_card_by_either_address(tmp_path: Path, booted_since: bool) -> None:
     want = want_of(tmp_path, "active")
     state = with_one_address(running(want), "off").state
+    (leg,) = legs.due(want, state)
+    own = [nic.mac or "" for nic in state.vms[0].live_nics]
+    seen = inside(state, [own[1], own[1]] if booted_since else own)
+    assert otherleg.not_ready(leg, seen, blind=False) == []
+
+
+def inside(state: HostState, permanent: list[str], down: str = "") -> dict[str, Inside]:
+    """A look into the only VM: a bond of cards with these addresses of their own."""
     (vm,) = state.vms
-    own = [nic.mac or "" for nic in vm.live_nics]
     members = tuple(
-        InsideLeg(name=f"eth{n}", mac=own[1], permanent_mac=mac, up=True)
-        for n, mac in enumerate([own[1], own[1]] if booted_since else own)
+        InsideLeg(name=f"eth{n}", mac=permanent[-1], permanent_mac=mac, up=mac != down)
+        for n, mac in enumerate(permanent)
     )
     bond = InsideBond(
         name="bond0", mode="active-backup", fail_over_mac="none", active="eth0", miimon_ms=100,
         updelay_ms=0, downdelay_ms=0, arp_interval_ms=0, num_grat_arp=1, primary=None,
-        mac=own[1], legs=members,
+        mac=permanent[-1], legs=members,
     )  # fmt: skip
-    (leg,) = legs.due(want, state)
-    seen = {otherleg.key_of(vm): Inside(vm=vm.name, bonds=(bond,))}
-    assert otherleg.not_ready(leg, seen, blind=False) == []
+    return {otherleg.key_of(vm): Inside(vm=vm.name, bonds=(bond,))}
+
+
+OTHERS = ("02:00:00:00:00:e1", "02:00:00:00:00:e2")
+"""Addresses that a guest's bond chose."""
+
+
+def with_addresses(have: HostState, *macs: str) -> HostState:
+    """VFs of the only VM's cards with these, fixed."""
+    model = HostModel(have)
+    for nic, mac in zip(have.vms[0].live_nics, macs, strict=True):
+        (pf,) = (pf for pf in have.pfs if nic.pci in {vf.pci for vf in pf.vfs})
+        (index,) = (vf.index for vf in pf.vfs if vf.pci == nic.pci)
+        model.update_vf(pf.pci, index, mac=mac, trust="off")
+    return model.state
+
+
+@pytest.mark.parametrize("chosen", [OTHERS, OTHERS[:1] * 2], ids=["each-its-own", "one-for-both"])
+def test_bonds_are_whole_though_the_other_card_is_yet_to_be_plugged_in_anew(
+    tmp_path: Path, chosen: tuple[str, str]
+) -> None:
+    """Both VFs have other addresses, the guest has booted since, em1's card has just come back."""
+    want = want_of(tmp_path, "active")
+    first = running(want)
+    own = [nic.mac or "" for nic in first.vms[0].live_nics]
+    assert len(legs.due(want, with_addresses(first, *chosen))) == len(own)
+    state = with_addresses(first, own[0], chosen[1])
+
+    def why(permanent: list[str], down: str = "") -> list[str]:
+        return list(otherleg.not_whole(want, state, state.vms, inside(state, permanent, down)))
+
+    assert why([own[0], chosen[1]]) == [], "it booted since the VF got its address"
+    assert why(own) == [], "it did not"
+    (found,) = why([own[0], chosen[1]], down=own[0])
+    assert own[0] in found
+    (found,) = why([own[0], chosen[1]], down=chosen[1])
+    assert own[1] in found
+    assert len(why([chosen[1]])) == 1, "one leg is not two"
+
+
+def test_a_trusted_guest_that_booted_since_is_known_by_the_address_it_chose(tmp_path: Path) -> None:
+    want = want_of(tmp_path, "open")
+    state = with_one_address(running(want), "on").state
+    leg = leg_of(want, state, want.pfs[0])
+    assert isinstance(leg, Leg)
+    _, em2 = state.vms[0].live_nics
+    shared = em2.mac or ""
+    both = inside(state, [shared, shared])
+    assert otherleg.not_ready(leg, both, blind=False) == []
+    assert list(otherleg.not_whole(want, state, state.vms, both)) == []
+    alone = inside(state, [shared])
+    assert len(otherleg.not_ready(leg, alone, blind=False)) == 1, "nobody can say which one it is"
+    assert len(list(otherleg.not_whole(want, state, state.vms, alone))) == 1
 
 
 def test_only_open_is_warned_about(tmp_path: Path) -> None:

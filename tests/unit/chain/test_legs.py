@@ -270,7 +270,7 @@ def test_bonds_are_whole_when_every_card_is_up() -> None:
     vms = model.state.vms
 
     def why(down: tuple[str, ...] = ()) -> list[str]:
-        return list(otherleg.not_whole(want(7), vms, look(model.state, down)))
+        return list(otherleg.not_whole(want(7), model.state, vms, look(model.state, down)))
 
     assert why() == []
     (found,) = why((mac("VM-2", "em1"),))
@@ -285,7 +285,7 @@ def test_with_one_address_one_card_up_is_not_two() -> None:
         (one,) = inside.bonds
         half = (one.legs[0], one.legs[1].model_copy(update={"up": False}))
         seen[key] = Inside(vm=key, bonds=(one.model_copy(update={"legs": half}),))
-    assert len(list(otherleg.not_whole(wish, model.state.vms, seen))) == len(VMS)
+    assert len(list(otherleg.not_whole(wish, model.state, model.state.vms, seen))) == len(VMS)
     leg = leg_of(wish, model.state, wish.pfs[0])
     assert not isinstance(leg, Finding)
     assert len(otherleg.not_ready(leg, seen, blind=False)) == len(VMS)

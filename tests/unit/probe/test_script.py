@@ -334,3 +334,40 @@ def test_processes_do_not_grow_with_vfs_and_vms(tree: Tree) -> None:
         pytest.skip("this busybox has the commands inside, so nobody can count them")
     assert started == few == ["grep", "grep", "od", "ip"]
     assert [pf.acs for pf in state.pfs] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("files", "lacking"),
+    [
+        (["/lib/ifupdown/wait-online.sh"], ("ifenslave", "bridge-utils")),
+        (["/lib/ifupdown/wait-online.sh", "/etc/network/if-pre-up.d/ifenslave"], ("bridge-utils",)),
+        # another ifupdown, which makes them by itself
+        ([], ()),
+    ],
+)
+def test_what_ifupdown_needs_for_bonds_and_bridges(
+    tree: Tree, files: list[str], lacking: tuple[str, ...]
+) -> None:
+    for file in ["/etc/network/interfaces", *files]:
+        tree.write(file, "")
+    tree.write("/commands/ifup", "").chmod(0o755)
+    state, _ = tree.look()
+    assert state.network.systems == ("ifupdown",)
+    assert state.network.lacking == lacking
+
+
+def test_netplans_renderer_for_the_whole_host(tree: Tree) -> None:
+    device = "network:\n  version: 2\n  ethernets:\n    em1:\n      {}\n"
+    tree.write("/etc/netplan/10.yaml", "network:\n  renderer: networkd\n")
+    tree.write("/etc/netplan/20.yaml", device.format("renderer: NetworkManager"))
+    tree.write(
+        "/etc/netplan/30.yaml",
+        device.format("dhcp4: true") + '    \n  renderer: "NetworkManager"\n',
+    )
+    tree.write("/etc/netplan/40.yaml", device.format("dhcp4: true"))
+    state, _ = tree.look()
+    assert state.network.renderers == {
+        "/etc/netplan/10.yaml": "networkd",
+        "/etc/netplan/30.yaml": "NetworkManager",
+    }
+    assert "renderer" not in {name for names in state.network.named.values() for name in names}

@@ -14,7 +14,9 @@ from sriovctl.probe import AGAIN, read, script
 
 PATIENCE_S = 30.0
 """Against a test that hangs; a probe of these trees takes a fraction of a second."""
-ABSOLUTE = re.compile(r"(?<![\w./$}*])/(?=(sys|proc|etc|run|var|boot|efi|dev)(?!\w))(?!dev/null)")
+ABSOLUTE = re.compile(
+    r"(?<![\w./$}*])/(?=(sys|proc|etc|run|var|lib|boot|efi|dev)(?!\w))(?!dev/null)"
+)
 COUNTED = ("grep", "ip", "ls", "od")
 MARK = "11111111-2222-3333-4444-555555555555"
 

@@ -10,6 +10,7 @@ from sriovctl.errors import UsageError
 from sriovctl.reach import LocalReach
 from sriovctl.trial import setting
 from sriovctl.trial.setting import AgentWait, address_by_agent, first_address, given_addresses
+from tests.unit.clock import Clock
 
 SAID = """\
  lo         00:00:00:00:00:00    ipv4         127.0.0.1/8
@@ -70,8 +71,11 @@ class Booting:
         self.told: list[str] = []
 
     def address(self, boot_s: float) -> str:
+        return self.address_of("VM-2", AgentWait(20, boot_s))
+
+    def address_of(self, vm: str, wait: AgentWait) -> str:
         reach = LocalReach("server-2", need_root=False)
-        return address_by_agent(reach, "VM-2", AgentWait(20, boot_s), self.told.append)
+        return address_by_agent(reach, vm, wait, self.told.append)
 
 
 @pytest.fixture
@@ -106,3 +110,29 @@ def test_a_vm_that_can_have_no_agent_is_told_at_once(folder: Path) -> None:
     with pytest.raises(UsageError, match="not configured"):
         host.address(1e9)
     assert host.told == []
+
+
+def test_many_vms_without_an_agent_are_waited_for_together(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(setting, "time", clock)
+    monkeypatch.setattr(setting, "POLL_S", 1.0)
+    host, wait = Booting(folder, NOT_YET), AgentWait(20, 60)
+    for number in range(10):
+        with pytest.raises(UsageError, match=f"VM-{number} within 60 s"):
+            host.address_of(f"VM-{number}", wait)
+    assert clock.now == 1060
+    assert len(host.told) == 1
+
+
+def test_one_that_is_asked_after_the_others_time_is_over_can_still_say_its_address(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, wait = Clock(), AgentWait(20, 60)
+    monkeypatch.setattr(setting, "time", clock)
+    host = Booting(folder, SAID.format(""))
+    wait.begin()
+    clock.sleep(61)
+    assert wait.over
+    assert host.address_of("VM-3", wait) == "fd00::12"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
-import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path as File
@@ -35,6 +33,7 @@ from sriovctl.trial.setting import (
     say_nothing,
     sent_from,
 )
+from sriovctl.view.results import print_json
 
 
 def bench(arguments: argparse.Namespace) -> int:
@@ -71,7 +70,7 @@ def bench(arguments: argparse.Namespace) -> int:
     if arguments.picture is not None:
         drawn.write(arguments.picture, picture.svg(result))
     if arguments.json:
-        sys.stdout.write(json.dumps(result.as_json(), indent=2, ensure_ascii=False) + "\n")
+        print_json(result.as_json())
     else:
         from sriovctl.trial.bench.table import print_result
 
