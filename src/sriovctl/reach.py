@@ -146,8 +146,8 @@ class LocalReach:
         with process:
             try:
                 _talk(process, encode(script), out, err, began + timeout_s)
-                status = process.wait()
-            except TimeoutError as error:
+                status = process.wait(max(0.0, began + timeout_s - time.monotonic()))
+            except (TimeoutError, subprocess.TimeoutExpired) as error:
                 process.kill()
                 raise OverdueError(
                     f"{self.name}: no end after {timeout_s:g} s",
@@ -179,7 +179,7 @@ def _talk(
             selector.register(stream, selectors.EVENT_READ)
         while selector.get_map():
             ready = selector.select(max(0.0, deadline - time.monotonic()))
-            if not ready and time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 raise TimeoutError
             for key, _ in ready:
                 if key.fileobj is process.stdin:

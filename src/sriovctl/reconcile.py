@@ -26,7 +26,7 @@ from sriovctl.wanted import HostWant
 
 MOST_ROUNDS = 12
 """Stages run for one host in one go: two restarts with all that goes before them, VFs and VMs are
-nine."""
+nine. Two more for each of its ports, which may take turns under running VMs."""
 
 CUTTING_LINKS = frozenset({"nics", "bonds"})
 """Links whose steps can cut off a connection that goes over the port that they change."""
@@ -235,7 +235,7 @@ def apply(
             if not done:
                 begin()
             stage = plan.stages[0]
-            _check_progress(reach.name, stage, done)
+            _check_progress(reach.name, stage, done, MOST_ROUNDS + 2 * len(want.pfs))
             if stage.kind == "transaction":
                 wait = confirm_s if reach.remote and may_cut_off(stage) else 0
                 run_stage(reach, stage, confirm_s=wait, observer=observer, timeouts=timeouts)
@@ -344,7 +344,7 @@ def may_cut_off(stage: Stage) -> bool:
     )
 
 
-def _check_progress(host: str, stage: Stage, done: list[Stage]) -> None:
+def _check_progress(host: str, stage: Stage, done: list[Stage], most: int) -> None:
     if stage.kind != "transaction" and any(_was_for(stage, before) for before in done):
         reasons = "; ".join(dict.fromkeys(step.reason for step in stage.steps))
         wants = f"{host}: after the {stage.title} it wants another: {reasons}"
@@ -364,7 +364,7 @@ def _check_progress(host: str, stage: Stage, done: list[Stage]) -> None:
             "something on the host sets it back, such as a network manager",
             "see the findings of: sriovctl check RACK",
         )
-    if len(done) >= MOST_ROUNDS:
+    if len(done) >= most:
         raise TransactionError(
             f"{host}: still not as wanted after {len(done)} stages; next would be: {stage.title}",
             "the plan does not come to an end",

@@ -327,7 +327,18 @@ tx_confirm() {
 tx_follow() {
 	tx_outlast "$tx_dir/steps"
 	[ -e "$tx_dir/undecided" ] || tx_outlast "$tx_dir/alive"
+	[ -s "$tx_dir/journal" ] || tx_never
 	cat "$tx_dir/journal"
+	exit 0
+}
+
+# Nothing was written: the worker ended before its first event, as on a full disk, or its launcher
+# before it; or it is about to begin, and without its script it cannot.
+tx_never() {
+	mv "$tx_dir/script" "$tx_dir/never" 2>/dev/null
+	tx_outlast "$tx_dir/alive"
+	[ ! -s "$tx_dir/journal" ] || return 0
+	printf 'end\tnot-begun\t%s\n' "it ended before its first step: is there room in $tx_dir?"
 	exit 0
 }
 

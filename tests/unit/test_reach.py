@@ -60,6 +60,14 @@ def test_no_end_in_time() -> None:
         HERE.run("sleep 60", timeout_s=0.2)
 
 
+@pytest.mark.parametrize(
+    "script", ["while :; do echo; done", "exec >/dev/null 2>/dev/null; sleep 60"]
+)
+def test_no_end_in_time_of_what_goes_on_talking_or_shuts_its_mouth(script: str) -> None:
+    with pytest.raises(OverdueError, match=r"no end after 0\.2 s"):
+        HERE.run(script, timeout_s=0.2)
+
+
 def test_an_error_of_the_listener_comes_through() -> None:
     def on_line(line: str) -> None:
         raise KeyError(line)

@@ -658,6 +658,22 @@ def test_what_never_came_cannot_come_later(machine: Machine, files: list[Path]) 
     assert set(machine.before().values()) == {"old\n"}
 
 
+def test_what_ended_before_its_first_word_did_nothing(machine: Machine, files: list[Path]) -> None:
+    """Its launcher was killed, or the disk was full and nobody heard it say so."""
+    name = transaction_id("0" * 64, "abc")
+    handed = launcher(machine.file(stage_of(*map(write, files))).read_text(), name)
+    told(machine, handed.replace('store && tx_launch "$dir"', "store"))
+    [end] = told(machine, follow_up(name)).events
+    assert isinstance(end, Ended)
+    assert (end.state, "before its first step" in end.text) == ("not-begun", True)
+    # nor can it begin any more
+    assert not (machine.state / "transactions" / name / "script").exists()
+    assert told(machine, follow_up(name)).events[0] == Ended(
+        "not-begun", "it never came to the host"
+    )
+    assert set(machine.before().values()) == {"old\n"}
+
+
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.99])
 def test_cut_short_on_the_way_it_does_nothing(
     machine: Machine, files: list[Path], kept: float
