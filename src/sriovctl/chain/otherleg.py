@@ -83,7 +83,7 @@ def not_ready(leg: Leg, seen: Seen, *, blind: bool) -> list[Finding]:
             found += [] if blind else [_unseen(vm, inside)]
             continue
         for card in leg.cards_of(vm):
-            bond = _bond_of(inside, card.macs)
+            bond = bond_of(inside, card.macs)
             if bond is None:
                 found.append(
                     _blocked(
@@ -93,7 +93,7 @@ def not_ready(leg: Leg, seen: Seen, *, blind: bool) -> list[Finding]:
                         "sriovctl guest-config prints the files of a bond",
                     )
                 )
-            elif not _others_up(bond, card.macs):
+            elif not others_up(bond, card.macs):
                 legs = ", ".join(f"{one.name} {'up' if one.up else 'down'}" for one in bond.legs)
                 found.append(
                     _blocked(
@@ -131,7 +131,7 @@ def moves(leg: Leg, seen: Seen) -> list[Step]:
     steps = {}
     for vm in leg.vms:
         for card in leg.cards_of(vm):
-            bond = _bond_of(seen[key_of(vm)], card.macs)
+            bond = bond_of(seen[key_of(vm)], card.macs)
             # in other modes no leg carries by itself
             if bond is None or bond.active is None:
                 continue
@@ -159,13 +159,13 @@ def _move(vm: VM, bond: InsideBond, target: str, leg: Leg) -> Step:
     )
 
 
-def _bond_of(inside: Inside, macs: frozenset[str]) -> InsideBond | None:
+def bond_of(inside: Inside, macs: frozenset[str]) -> InsideBond | None:
     return next(
         (bond for bond in inside.bonds if any(leg.permanent_mac in macs for leg in bond.legs)), None
     )
 
 
-def _others_up(bond: InsideBond, macs: frozenset[str]) -> bool:
+def others_up(bond: InsideBond, macs: frozenset[str]) -> bool:
     """Another leg than the card known by these is up; where both may be it, both must be."""
     up = [leg for leg in bond.legs if leg.up]
     if sum(leg.permanent_mac in macs for leg in bond.legs) > 1:
