@@ -92,30 +92,31 @@ def look_inside(
     timeouts: Timeouts | None = None,
     wait: bool = False,
 ) -> HostState:
-    """The same host with what is inside those running VMs whose agents are to put something there.
+    """The same host with what is inside running VMs whose agents are to put something there, or
+    that are on a port which the host's bond is to take or let go.
 
     No round trip where there is none.
 
     :param also: other VMs that are to be asked, by UUID, or by name where they have none
-    :param wait: for agents of VMs that may be booting
+    :param wait: for agents of VMs that may be booting and are to put something there
     :raises UnreachableError: no way to the host
     """
     if not have.system.root:
         return have
     timeouts = timeouts or Timeouts()
-    asked: dict[str, tuple[str, ...]] = dict.fromkeys(also, ())
+    asked: dict[str, tuple[str, ...]] = {}
     for vm_want in want.vms:
         vm = have.vm_named(vm_want.name)
         wanted = vm_want.inside
         if wanted is not None and wanted.by == "agent" and vm is not None and vm.running:
             asked[chain.inside.key_of(vm)] = tuple(file.path for file in wanted.files)
-    found = inside.look(
-        reach,
-        asked,
-        paths=asked,
-        timeout_s=timeouts.agent_s,
-        wait_s=timeouts.agent_boot_s if wait else 0,
-    )
+    others = dict.fromkeys((*also, *chain.bonds.vms_to_ask(want, have)), ())
+    others = {vm: paths for vm, paths in others.items() if vm not in asked}
+    found: dict[str, inside.Inside] = {}
+    # one without an agent is not to be waited for
+    turns = ((asked, timeouts.agent_boot_s), (others, 0)) if wait else ((others | asked, 0),)
+    for vms, wait_s in turns:
+        found |= inside.look(reach, vms, paths=vms, timeout_s=timeouts.agent_s, wait_s=wait_s)
     return have.model_copy(update={"inside": found}) if found else have
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Callable
@@ -48,7 +49,7 @@ class Timeouts:
     retry_s: float = 1.0
     """Between two tries to reach it."""
     bond_s: float = 30.0
-    """For the bonds of VMs to have a leg up."""
+    """For the bonds of VMs to have a leg up, each time that they are waited for."""
     boot_s: float = 900.0
     """For a host that was restarted to have finished starting."""
     agent_s: float = 10.0
@@ -130,7 +131,12 @@ def run_stage(
     host = reach.name
     name = transaction_id(stage_digest(stage, host=host), secrets.token_hex(4))
     # the very text that plan --script prints; the confirmation is asked for from outside it
-    script = launcher(compile_stage(stage, host=host), name, confirm_s=confirm_s)
+    script = launcher(
+        compile_stage(stage, host=host),
+        name,
+        confirm_s=confirm_s,
+        bond_s=math.ceil(timeouts.bond_s),
+    )
     watch = _Watch(lambda event: observer.event(host, stage, event))
 
     def then(event: Event) -> None:

@@ -208,22 +208,25 @@ def _sources(link: Link) -> tuple[str, ...]:
     before = {
         "pools": ("chain/virsh.sh",),
         "guests": ("chain/virsh.sh", "agent.sh", "chain/inside.sh", "chain/drive.sh"),
-        "bonds": ("chain/nics.sh",),
+        "bonds": ("chain/nics.sh", "agent.sh", "chain/inside.sh"),
     }
-    return (*before.get(link, ()), own)
+    after = {"bonds": ("chain/pairs.sh",)}
+    return (*before.get(link, ()), own, *after.get(link, ()))
 
 
-def launcher(script: str, name: str, *, confirm_s: int | None = None) -> str:
+def launcher(
+    script: str, name: str, *, confirm_s: int | None = None, bond_s: int | None = None
+) -> str:
     """A script for ``sh -s`` that stores a compiled script on the host and launches it.
 
     :param script: what :func:`compile_stage` gave
     :param name: the transaction's id, never used before: :func:`transaction_id`
     :param confirm_s: in place of what the script was compiled with
+    :param bond_s: seconds that a VM's bond gets to have another leg up, in place of the script's
     """
-    confirm = (
-        ""
-        if confirm_s is None
-        else f"SRIOVCTL_CONFIRM_S={confirm_s:d}\nexport SRIOVCTL_CONFIRM_S\n"
+    given = {"SRIOVCTL_CONFIRM_S": confirm_s, "SRIOVCTL_BOND_TIMEOUT_S": bond_s}
+    settings = "".join(
+        f"{word}={value:d}\nexport {word}\n" for word, value in given.items() if value is not None
     )
     # The text is written by a builtin: each process that need not be started saves milliseconds,
     # tens of them on a slow machine. All is read before the last line does anything.
@@ -245,7 +248,7 @@ store() {{
 		not_begun "cannot write $dir/script: is the disk full?"
 	}}
 }}
-{confirm}store && tx_launch "$dir"
+{settings}store && tx_launch "$dir"
 """
 
 

@@ -621,6 +621,15 @@ def test_launched_through_standard_input(machine: Machine, files: list[Path]) ->
     assert again.status == 13
 
 
+def test_what_is_asked_for_on_the_command_line_comes_to_the_steps(
+    machine: Machine, files: list[Path]
+) -> None:
+    step = write(files[0], do='echo "$SRIOVCTL_BOND_TIMEOUT_S"')
+    script = machine.file(stage_of(step)).read_text()
+    run = told(machine, launcher(script, transaction_id("0" * 64, "abc"), bond_s=75))
+    assert StepSaid(1, "75") in run.events
+
+
 def test_followed_to_its_end(machine: Machine, files: list[Path]) -> None:
     gate = Gate(machine.folder)
     process = machine.start(machine.file(stage_of(write(files[0], do=gate.text))))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sriovctl.chain import pairs
 from sriovctl.chain.bondfiles import choose_system, file_steps, kept_by_others
 from sriovctl.chain.bondproblems import problems, remarks, taken_from
 from sriovctl.chain.steps import LinkPlan
@@ -28,6 +29,22 @@ DELAYS = ("updelay", "downdelay")
 def plan(want: HostWant, have: HostState) -> LinkPlan:
     """What must change for the bonds of a host, and what stands in the way."""
     result = LinkPlan()
+    _all_bonds(want, have, result)
+    return result
+
+
+def vms_to_ask(want: HostWant, have: HostState) -> tuple[str, ...]:
+    """Running VMs that are to be looked into before :func:`plan`: those on a port that it moves."""
+    if not want.bonds or not any(vm.running and vm.live_nics for vm in have.vms):
+        return ()
+    return pairs.vms_to_ask(_all_bonds(want, have, LinkPlan()), have)
+
+
+def _all_bonds(want: HostWant, have: HostState, result: LinkPlan) -> list[PF]:
+    """
+    :returns: the ports that are moved
+    """
+    moved = []
     for wanted in want.bonds:
         found = [identify(pf, have) for pf in want.pfs]
         known = dict(zip((pf.name for pf in want.pfs), found, strict=True))
@@ -41,8 +58,8 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
         result.findings += told
         if not any(f.severity in (Severity.ERROR, Severity.BLOCKED) for f in told):
             result.findings += remarks(network, want, have)
-            _one_bond(network, pfs, have, result)
-    return result
+            moved += _one_bond(network, pfs, have, result)
+    return moved
 
 
 def on_this_host(wanted: Network, pfs: list[PF]) -> Network:
@@ -73,6 +90,8 @@ class _Change:
     """What is changed, in few words."""
     blips: bool = False
     """The link, the address or the way of somebody's packets changes."""
+    moved: list[PF] = field(default_factory=list)
+    """Ports that are taken down and up, in their order; one that goes out and in, twice."""
 
     def add(self, do: str, undo: str = "", check: str = "") -> None:
         self.do.append(do)
@@ -81,8 +100,24 @@ class _Change:
         if check:
             self.check.append(check)
 
+    def move(self, pf: PF, bond: str, way: str, have: HostState, do: str, undo: str) -> None:
+        """A port in or out, when VMs on it are on their other legs; so in the undo too.
 
-def _one_bond(network: Network, pfs: list[PF], have: HostState, result: LinkPlan) -> None:
+        :param way: ``into`` or ``out_of``
+        """
+        leave = pairs.leave(bond, pf, have, way, first=not self.moved)
+        if leave:
+            self.do.append(leave)
+        back = "out_of" if way == "into" else "into"
+        self.add(do, pairs.leave_if_they_can(bond, pf, have, back) + undo)
+        self.moved.append(pf)
+        self.blips = True
+
+
+def _one_bond(network: Network, pfs: list[PF], have: HostState, result: LinkPlan) -> list[PF]:
+    """
+    :returns: the ports that are moved
+    """
     change = _Change()
     bond = have.network.bond_named(network.bond.name)
     system = choose_system(network, have)
@@ -93,16 +128,21 @@ def _one_bond(network: Network, pfs: list[PF], have: HostState, result: LinkPlan
     _addresses(network, have, change)
     _legs(network, bond, pfs, have, change)
     _after_legs(network, bond, have, change)
+    ports = list({pf.pci: pf for pf in change.moved}.values())
+    if are_back := pairs.are_back(ports, have):
+        change.add(are_back)
+    result.findings += pairs.findings(ports, have)
     changed = len(change.do) > before
     if changed:
         result.build.append(_step(network, bond, pfs, have, change))
     if not change.blips and kept_by_others(network, have):
         if changed:
             result.findings.append(_says_otherwise(network, have, change))
-        return
+        return ports
     steps, findings = file_steps(network, system, have, read_now=change.blips)
     result.build += steps
     result.findings += findings
+    return ports
 
 
 def _let_go(network: Network, have: HostState, change: _Change) -> None:
@@ -262,11 +302,9 @@ def _legs(
     for leg in (leg for leg in out if leg in by_name):
         if leg not in wanted:
             change.words.append(f"without {leg}")
-        change.add(
-            command("out_of_bond", name, by_name[leg].pci, "up"),
-            command("into_bond", name, by_name[leg].pci),
-        )
-        change.blips = True
+        pf = by_name[leg]
+        undone = command("into_bond", name, pf.pci)
+        change.move(pf, name, "out_of", have, command("out_of_bond", name, pf.pci, "up"), undone)
     if bond is not None and fixed:
         rest = {
             word: value for word, value in differing(network, bond).items() if word != "primary"
@@ -291,8 +329,7 @@ def _legs(
             for route in have.network.routes
             if route.device == leg
         ]
-        change.add(command("into_bond", name, pf.pci), " && ".join(back))
-        change.blips = True
+        change.move(pf, name, "into", have, command("into_bond", name, pf.pci), " && ".join(back))
     if change.blips:
         change.check.append(command("legs_are", name, *(pf.pci for pf in pfs)))
 

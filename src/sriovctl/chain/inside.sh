@@ -7,7 +7,12 @@ AGENT_TIMEOUT_S=${SRIOVCTL_AGENT_TIMEOUT_S:-30}
 run_inside() { # VM ORDER
     agent_file=$tx_dir/agent
     agent_clock
-    if agent_exec "$1" $((now + AGENT_TIMEOUT_S)) "$2"; then
+    inside_by "$1" $((now + AGENT_TIMEOUT_S)) "$2"
+}
+
+# The same with its end given; $agent_file is the caller's.
+inside_by() { # VM END ORDER
+    if agent_exec "$@"; then
         grep -q '"exitcode":0[,}]' "$agent_file" && return 0
         sed -n 's/.*"err-data":"\([^"]*\)".*/\1/p' "$agent_file" | base64 -d | head -c 300 >&2
     else

@@ -82,7 +82,7 @@ def not_ready(leg: Leg, seen: Seen, *, blind: bool) -> list[Finding]:
             found += [] if blind else [_unseen(vm, inside)]
             continue
         for card in leg.cards_of(vm):
-            bond, macs = _bond_of(inside, card)
+            bond, macs = bond_of(inside, *_known(card))
             if bond is None:
                 found.append(
                     _blocked(
@@ -92,7 +92,7 @@ def not_ready(leg: Leg, seen: Seen, *, blind: bool) -> list[Finding]:
                         "sriovctl guest-config prints the files of a bond",
                     )
                 )
-            elif not _others_up(bond, macs):
+            elif not others_up(bond, macs):
                 legs = ", ".join(f"{one.name} {'up' if one.up else 'down'}" for one in bond.legs)
                 found.append(
                     _blocked(
@@ -152,7 +152,7 @@ def moves(leg: Leg, seen: Seen) -> list[Step]:
     steps = {}
     for vm in leg.vms:
         for card in leg.cards_of(vm):
-            bond, macs = _bond_of(seen[key_of(vm)], card)
+            bond, macs = bond_of(seen[key_of(vm)], *_known(card))
             # in other modes no leg carries by itself
             if bond is None or bond.active is None:
                 continue
@@ -178,17 +178,25 @@ def _move(vm: VM, bond: InsideBond, target: str, leg: Leg) -> Step:
     )
 
 
-def _bond_of(inside: Inside, card: Card) -> tuple[InsideBond | None, frozenset[str]]:
-    """The bond that a card is in, and the addresses by which it is known there."""
-    chosen = card.macs if card.vf_mac is None else card.macs | {card.vf_mac}
-    for macs in (card.macs, chosen):
+def _known(card: Card) -> tuple[frozenset[str], frozenset[str]]:
+    """By which addresses a guest may know a card: its own, or also the one that its VF has."""
+    return card.macs, card.macs if card.vf_mac is None else card.macs | {card.vf_mac}
+
+
+def bond_of(inside: Inside, *known: frozenset[str]) -> tuple[InsideBond | None, frozenset[str]]:
+    """The bond that a card is in.
+
+    :param known: by which addresses the card may be known, the surest first
+    :returns: with those of them by which it was found; of none, the last
+    """
+    for macs in known:
         for bond in inside.bonds:
             if any(leg.permanent_mac in macs for leg in bond.legs):
                 return bond, macs
-    return None, chosen
+    return None, known[-1]
 
 
-def _others_up(bond: InsideBond, macs: frozenset[str]) -> bool:
+def others_up(bond: InsideBond, macs: frozenset[str]) -> bool:
     """Another leg than the card known by these is up; where both may be it, both must be."""
     up = [leg for leg in bond.legs if leg.up]
     if sum(leg.permanent_mac in macs for leg in bond.legs) > 1:

@@ -137,6 +137,11 @@ class BondModel(HostModel):
         self.put_bond(bond.model_copy(update={"legs": legs, "options": options}))
         self._update_pf(next(pf.pci for pf in self.state.pfs if pf.name == leg), master=None)
 
+    def pairs_leave(self, *words: str) -> None:
+        """What VMs do is no fact of the host's network."""
+
+    pairs_leave_if_they_can = pairs_are_back = pairs_leave
+
     def make_vlan(self, below: str, name: str, tag: str) -> None:
         self.need(below)
         if name not in self.net.mtus:
