@@ -23,34 +23,60 @@ RACK = "tests/rack/"
 BROWSER = "tests/browser/"
 GROUPS = {
     "outages": ("test_bonds.py", "test_inside.py", "test_legs.py", "test_mac_", "test_trial.py"),
-    "bare": ("test_bare.py", "test_fleet.py"),
-    "from bare": ("test_from_bare.py",),
+    "bare": ("test_bare.py",),
+    "fleet": ("test_fleet.py",),
 }
 """Tests of the rack that may run beside the others, by how their files' names begin: they make
 labs of their own, or begin with what they need on whichever lab their worker has."""
+FROM_BARE = "test_from_bare.py"
+ORDER = ("unit", "rack", "outages", FROM_BARE, "bare", "fleet", "browser")
+"""Groups by when they begin: what says most in least time, then the long ones. Each test from bare
+makes a lab of its own, so each is a group: two workers end at about the same time."""
+
+
+def group_of(nodeid: str) -> str:
+    """Whose tests one worker has to do, in their order."""
+    path = nodeid.partition("::")[0]
+    if path.startswith(BROWSER):
+        return "browser"
+    if not path.startswith(RACK):
+        return "unit"
+    name = path.removeprefix(RACK)
+    if name == FROM_BARE:
+        return nodeid
+    return next((group for group, files in GROUPS.items() if name.startswith(files)), "rack")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Groups in their order, in each the tests in theirs."""
+    groups = {item: group_of(item.nodeid) for item in items}
+    items.sort(
+        key=lambda item: ORDER.index(FROM_BARE if groups[item] not in ORDER else groups[item])
+    )
 
 
 class TwoLabs(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """The largest group first: unit tests to one worker, the shared rack to the other, and what is
-    left to whom is done.
+    """Unit tests to one worker, the shared rack to the other, and what is left to whom is done.
 
     xdist 3.8's own groups do nothing with pytest 9.2: it writes them into a field of that name that
     is read no more.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        if path.startswith(BROWSER):
-            return "browser"
-        if not path.startswith(RACK):
-            return "unit"
-        name = path.removeprefix(RACK)
-        group = next((group for group, files in GROUPS.items() if name.startswith(files)), "rack")
-        # each personality of the BMC has a lab of its own
-        return f"{group}, idrac8" if group == "from bare" and "idrac8" in nodeid else group
+        return group_of(nodeid)
+
+    def _reschedule(self, node: Any) -> None:
+        """Give a worker its next group when it is at its last test, and not a test earlier.
+
+        What it is given before it must it has to do itself, also if the other has nothing left.
+        """
+        if self.workqueue and self._pending_of(self.assigned_work[node]) > 1:
+            return
+        super()._reschedule(node)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoLabs:
     """For ``pytest -n 2 --dist loadscope``."""
+    config.option.loadscopereorder = False
     return TwoLabs(config, log)

@@ -19,7 +19,12 @@ chroot "$root" systemctl mask \
     NetworkManager-wait-online.service NetworkManager-dispatcher.service \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
     e2scrub_all.timer e2scrub_reap.service fstrim.timer getty@tty1.service \
-    systemd-firstboot.service systemd-binfmt.service grub-common.service
+    systemd-firstboot.service systemd-binfmt.service grub-common.service \
+    logrotate.timer systemd-random-seed.service systemd-network-generator.service \
+    systemd-udev-load-credentials.service systemd-networkd-persistent-storage.service \
+    systemd-pstore.service modprobe@efi_pstore.service modprobe@drm.service \
+    modprobe@configfs.service sys-kernel-config.mount sys-kernel-tracing.mount \
+    modprobe@fuse.service sys-fs-fuse-connections.mount dev-mqueue.mount
 # What the first boot would do over: nothing. And one user manager for all logins of root.
 touch "$root/etc/.updated" "$root/var/.updated" "$root/etc/default/locale"
 mkdir -p "$root/var/lib/systemd/linger"
@@ -35,6 +40,15 @@ END
 # GRUB, from disk. boot.img looks for the core at sector 1, where the lab puts it.
 kernel=$(chroot "$root" sh -c 'cd /boot && ls vmlinuz-*')
 version=${kernel#vmlinuz-}
+cp "$recipe/modules.txt" "$root/tmp/modules.txt"
+# shellcheck disable=SC2016 # the inner shell's own
+chroot "$root" sh -c '
+    sed "/^#/d" /tmp/modules.txt | while read -r module; do
+        modprobe --show-depends --ignore-install --set-version "$1" "$module"
+    done | sed -n "s/^insmod \([^ ]*\.xz\).*/\1/p" | sort -u | xargs xz --decompress
+    rm /tmp/modules.txt
+    depmod "$1"
+    update-initramfs -u -k "$1"' sh "$version"
 mkdir -p "$root/boot/grub/i386-pc"
 cp "$root"/usr/lib/grub/i386-pc/*.mod "$root"/usr/lib/grub/i386-pc/*.lst "$root/boot/grub/i386-pc/"
 cp "$root/usr/lib/grub/i386-pc/boot.img" "$root/boot/grub/i386-pc/"
