@@ -249,6 +249,15 @@ def test_a_child_left_behind_by_a_step_keeps_nothing_open(
 # --- what happens to the launcher
 
 
+@pytest.fixture
+def hup_heard() -> Iterator[None]:
+    """Whoever starts the tests by nohup has all of their processes deaf to HUP."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hup_heard")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_killed_launcher_leaves_the_worker_to_finish(
     machine: Machine, files: list[Path], number: signal.Signals
