@@ -32,8 +32,13 @@ AWAY = (
 )
 BACK = (
     f"rm -f {FOLDER}/05-*; cp -R /root/lab-network/. {FOLDER} && rm -r /root/lab-network &&"
-    " { ip link del br0; ip link del bond0; systemctl restart systemd-networkd; } &&"
-    " timeout 30 sh -c 'until ip -4 addr show br0 | grep -q inet; do sleep 0.2; done'"
+    " systemctl stop systemd-networkd.service;"
+    # networkd takes a port that is up into a new bond about every second time only
+    " ip link del br0; ip link del bond0; ip link set em1 down; ip link set em2 down;"
+    " systemctl start systemd-networkd.service && timeout 60 sh -c '"
+    "until [ -e /sys/class/net/br0/brif/bond0 ] && ip -4 addr show br0 | grep -q inet &&"
+    " grep -q em1 /sys/class/net/bond0/bonding/slaves &&"
+    " grep -q em2 /sys/class/net/bond0/bonding/slaves; do sleep 0.2; done'"
 )
 
 
