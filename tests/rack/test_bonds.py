@@ -32,8 +32,9 @@ AWAY = (
 )
 BACK = (
     f"rm -f {FOLDER}/05-*; cp -R /root/lab-network/. {FOLDER} && rm -r /root/lab-network &&"
-    " systemctl stop systemd-networkd.service;"
-    # networkd takes a port that is up into a new bond about every second time only
+    " systemctl stop systemd-networkd.socket systemd-networkd.service;"
+    # else the kernel's word on links that go starts it, by its socket, and it makes half a bond;
+    # so it does, about every second time, of ports that are up
     " ip link del br0; ip link del bond0; ip link set em1 down; ip link set em2 down;"
     " systemctl start systemd-networkd.service && timeout 60 sh -c '"
     "until [ -e /sys/class/net/br0/brif/bond0 ] && ip -4 addr show br0 | grep -q inet &&"
