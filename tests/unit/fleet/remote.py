@@ -60,24 +60,49 @@ class Server:
         return Address(name, "rack-host")
 
     def sessions(self) -> list[int]:
-        """The processes of all connections to it."""
+        """The processes of all connections to it, as long as it lives: they are its children."""
         found: list[int] = []
         parents = [self.process.pid]
         while parents:
-            pid = parents.pop()
-            with contextlib.suppress(OSError):  # it has gone meanwhile
-                children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-                for child in map(int, children.split()):
-                    if Path(f"/proc/{child}/comm").read_text().startswith("sshd"):
-                        found.append(child)
-                        parents.append(child)
+            children = [child for child in _children(parents.pop()) if _is_sshd(child)]
+            found += children
+            parents += children
         return found
 
     def cut(self) -> None:
         """Kill every connection."""
-        for pid in self.sessions():
-            with contextlib.suppress(ProcessLookupError):  # the child of one killed before
-                os.kill(pid, signal.SIGKILL)
+        # again, as the list of children may lack one while another ends (man 5 proc)
+        while pids := self.sessions():
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):  # the child of one killed before
+                    os.kill(pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """It and its connections die; what runs on the host goes on."""
+        # no new connection any more, and its children are still its own
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        self.cut()
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []  # it has gone meanwhile
+
+
+def _is_sshd(pid: int) -> bool:
+    process = Path(f"/proc/{pid}")
+    try:
+        lives = bool((process / "cmdline").read_bytes())  # a zombie has none
+        return lives and (process / "comm").read_text().startswith("sshd")
+    except OSError:
+        return False
 
 
 def keygen(path: Path) -> Path:
@@ -128,10 +153,7 @@ def serve(folder: Path, environment: dict[str, str], setting: str = "") -> Itera
     # nobody reads what sshd says of connections from here on, and it is little
     server = Server(folder, port, process)
     yield server
-    server.cut()
-    process.kill()
-    process.wait()
-    process.stderr.close()
+    server.end()
 
 
 def only(results: dict[str, Output | SriovctlError]) -> Output | SriovctlError:

@@ -100,12 +100,7 @@ class Room:
 
     def end(self, name: str) -> None:
         """It and its connections die; what runs on the host goes on."""
-        server = self.servers.pop(name)
-        server.process.kill()
-        server.cut()
-        server.process.wait()
-        assert server.process.stderr is not None
-        server.process.stderr.close()
+        self.servers.pop(name).end()
 
     def apply(
         self,
