@@ -1,4 +1,4 @@
-"""VMs on pairs, while the ports under them are moved, one after the other.
+"""VMs on pairs, while the ports under them are taken down and up, one after the other.
 
 For links whose steps take a port down and up again. A VM whose bond was seen, by its guest agent,
 to have another leg up is waited for before each port; of the others there is a warning.
@@ -61,23 +61,22 @@ def on_port(pf: PF, have: HostState) -> list[CardOnPort]:
     return [_card(vm, nic, vf, have) for vm, nic, vf in _held(pf, have)]
 
 
-def leave(bond: str, pf: PF, have: HostState, way: str, *, first: bool = False) -> str:
-    """The command before a port is moved: VMs go on over their other legs. Empty where none does.
+def leave(
+    bond: str, pf: PF, have: HostState, way: str | int, *, first: bool = False, undo: bool = False
+) -> str:
+    """The command before a port is taken down: VMs go on over their other legs. Empty where none
+    does.
 
-    :param way: ``into`` or ``out_of`` the host's bond
-    :param first: no port was moved before it
+    :param way: ``into`` or ``out_of`` the host's bond, or the MTU that the port is to have
+    :param first: no port was taken down before it
+    :param undo: the port is taken down whatever VMs do
     """
     able = [card for card in on_port(pf, have) if not card.why_silent]
     settle_s = 0 if first else max((card.settle_s for card in able), default=0)
     if not able:
         return ""
-    return command("pairs_leave", bond, pf.pci, way, settle_s, *_words(able))
-
-
-def leave_if_they_can(bond: str, pf: PF, have: HostState, way: str) -> str:
-    """The same for an undo, with an ``&&`` behind it."""
-    words = leave(bond, pf, have, way)
-    return words.replace("pairs_leave", "pairs_leave_if_they_can", 1) + " && " if words else ""
+    name = "pairs_leave_if_they_can" if undo else "pairs_leave"
+    return command(name, bond, pf.pci, way, settle_s, *_words(able))
 
 
 def are_back(ports: Iterable[PF], have: HostState) -> str:
@@ -101,7 +100,7 @@ def findings(ports: Iterable[PF], have: HostState) -> list[Finding]:
             link="bonds",
             about=name,
             found=f"can be silent for seconds while {' and '.join(names)} "
-            f"{'is' if len(names) == 1 else 'are'} moved: {why}",
+            f"{'is' if len(names) == 1 else 'are'} down: {why}",
             means="nothing waits for its bond between the ports",
             mend=f"{mend}; or choose a time when that may be",
         )
