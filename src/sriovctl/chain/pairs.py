@@ -39,6 +39,8 @@ class CardOnPort:
     why_silent: str
     """While the port is away; empty where another leg of the bond is up."""
     mend: str = ""
+    alike: bool = False
+    """Its bond has another leg by the same address: which of them to leave cannot be said."""
 
     @property
     def settle_s(self) -> int:
@@ -88,12 +90,11 @@ def are_back(ports: Iterable[PF], have: HostState) -> str:
 
 def findings(ports: Iterable[PF], have: HostState) -> list[Finding]:
     """A warning for each VM that can be silent, and why."""
-    silent: dict[tuple[str, str, str], dict[str, None]] = {}
+    silent: dict[tuple[str, str, str, str], dict[str, None]] = {}
     for pf in ports:
         for card in on_port(pf, have):
-            if card.why_silent:
-                key = card.vm.name, card.why_silent, card.mend
-                silent.setdefault(key, {})[pf.name or pf.pci] = None
+            if told := _told(card):
+                silent.setdefault((card.vm.name, *told), {})[pf.name or pf.pci] = None
     return [
         Finding(
             severity=Severity.WARNING,
@@ -101,11 +102,24 @@ def findings(ports: Iterable[PF], have: HostState) -> list[Finding]:
             about=name,
             found=f"can be silent for seconds while {' and '.join(names)} "
             f"{'is' if len(names) == 1 else 'are'} down: {why}",
-            means="nothing waits for its bond between the ports",
-            mend=f"{mend}; or choose a time when that may be",
+            means=means,
+            mend=mend,
         )
-        for (name, why, mend), names in silent.items()
+        for (name, why, means, mend), names in silent.items()
     ]
+
+
+def _told(card: CardOnPort) -> tuple[str, str, str] | None:
+    """Why it can be silent, what that means, and what mends it."""
+    may_be = "choose a time when that may be"
+    if card.why_silent:
+        means = "nothing waits for its bond between the ports"
+        return card.why_silent, means, f"{card.mend}; or {may_be}"
+    if card.alike and card.bond is not None:
+        why = f"its cards have one address, and {card.bond.name} needs up to {card.settle_s} s"
+        means = "nothing can lead its traffic to the other leg before"
+        return f"{why} to notice", means, may_be
+    return None
 
 
 def _words(cards: Iterable[CardOnPort]) -> Iterator[str]:
@@ -141,7 +155,8 @@ def _card(vm: VM, nic: VMNic, vf: VF, have: HostState) -> CardOnPort:
         mend = "sriovctl guest-config prints the files of a bond"
         return CardOnPort(vm, macs, None, "its card there is in no bond", mend)
     if others_up(bond, macs):
-        card = CardOnPort(vm, macs, bond, "")
+        alike = sum(leg.permanent_mac in macs for leg in bond.legs) > 1
+        card = CardOnPort(vm, macs, bond, "", alike=alike)
         if card.settle_s <= MOST_SETTLE_S:
             return card
         why = f"{bond.name} needs {card.settle_s} s to notice that a leg is silent"
