@@ -172,8 +172,8 @@ tx_step() {
 	tx_elapsed "$tx_since"
 	case $tx_status in
 	0)
-		[ -z "$tx_text" ] || tx_emit step "$1" said "$tx_text"
 		tx_emit step "$1" "done" "$tx_seconds"
+		[ -z "$tx_text" ] || tx_emit step "$1" said "$tx_text"
 		;;
 	77)
 		tx_emit step "$1" refused "$tx_seconds" "${tx_text:-refused}"

@@ -161,6 +161,30 @@ def test_a_change_that_nobody_confirms_is_taken_back(room: Rack, tmp_path: Path)
     assert [pf.numvfs for pf in look(room).pfs] == [7, 7]
 
 
+def test_an_mtu_comes_to_one_leg_after_the_other(room: Rack, tmp_path: Path) -> None:
+    """VM-2 is waited for between them, and after a change that is undone too."""
+    before = look(room).network.mtus
+    raised = rack_of(tmp_path, mtu=9000)
+    assert sum(step["impact"] == "link-blip" for step in steps_of(room, raised)) == 1
+    process = start(room, "apply", raised, "--confirm-timeout", "8")
+    grown = "until [ $(cat /sys/class/net/br0/mtu) = 9000 ]; do sleep 0.1; done"
+    room.must(SERVER, f"timeout 300 sh -c '{grown}'")
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    room.must(SERVER, "timeout 240 sh -c 'while [ -L /run/sriovctl.lock ]; do sleep 0.2; done'")
+    assert look(room).network.mtus == before
+    done = sriovctl(room, "apply", raised)
+    assert "em1: waited" in done.stdout, "the active leg, after the other one"
+    now = look(room).network.mtus
+    assert [now[name] for name in ("em1", "em2", "bond0", "br0")] == [9000] * 4
+    assert room.answers("10.8.0.12").returncode == 0
+    assert "as wanted: nothing to do" in sriovctl(room, "apply", raised).stdout
+    sriovctl(room, "apply", rack_of(tmp_path, mtu=1500))
+    assert look(room).network.mtus == before
+    # and out of the files again
+    sriovctl(room, "apply", rack_of(tmp_path))
+
+
 def test_it_is_there_after_a_reboot(room: Rack, tmp_path: Path) -> None:
     room.reboot(SERVER)
     path = rack_of(tmp_path)

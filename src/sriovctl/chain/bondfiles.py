@@ -9,6 +9,7 @@ port for one, or for two: there, files of others that name our interfaces only a
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import cast, get_args
 
 from sriovctl import netconf
@@ -86,11 +87,17 @@ def _files(network: Network, system: System | None) -> tuple[File, ...]:
 
 
 def file_steps(
-    network: Network, system: System | None, have: HostState, *, read_now: bool
+    network: Network,
+    system: System | None,
+    have: HostState,
+    *,
+    read_now: bool,
+    mtus_back: Sequence[str] = (),
 ) -> tuple[list[Step], list[Finding]]:
     """The step that writes what is not there yet.
 
     :param read_now: the system is told to read them at once, as it would set things back else
+    :param mtus_back: commands of an undo before that: the system would reset all legs at once
     """
     if system is None:
         return [], [_no_system(network)]
@@ -105,9 +112,18 @@ def file_steps(
         return [], [_not_made(network, lacking, Severity.ERROR)]
     if mixed:
         return [], [_mixed(network, path, names) for path, names in mixed.items()]
-    return [_step(network, system, have, wrong, aside, read_now)], [
+    readers = _readers(network, system, have) if read_now else ()
+    return [_step(network, system, have, wrong, aside, readers, mtus_back)], [
         _set_aside(network, path) for path in aside
     ]
+
+
+def _readers(network: Network, system: System, have: HostState) -> tuple[System, ...]:
+    """Who is told that there are new files; netplan writes for another one."""
+    written_for = have.network.systems if system == "netplan" else ()
+    if network.renderer is not None:
+        written_for = (cast(System, network.renderer.lower()),)
+    return tuple(dict.fromkeys([system, *cast("tuple[System, ...]", written_for)]))
 
 
 def _renderer(network: Network, have: HostState, aside: list[str]) -> NetplanRenderer | None:
@@ -152,7 +168,8 @@ def _step(
     have: HostState,
     files: list[File],
     aside: list[str],
-    read_now: bool,
+    readers: Sequence[System],
+    mtus_back: Sequence[str],
 ) -> Step:
     do = [command("set_aside", path) for path in aside]
     undo = [command("give_back", path) for path in aside]
@@ -169,14 +186,9 @@ def _step(
         )
         sums += [hashlib.sha256(file.text.encode()).hexdigest(), file.path]
     check = [command("files_have_sha256", *sums)]
-    if read_now:
-        # netplan writes for one of both
-        written_for = have.network.systems if system == "netplan" else ()
-        if network.renderer is not None:
-            written_for = (cast(System, network.renderer.lower()),)
-        readers = dict.fromkeys([system, *written_for])
+    if readers:
         do.append(command("take_up", *readers))
-        undo.append(command("take_up", *readers))
+        undo += [*mtus_back, command("take_up", *readers)]
         top = network.levels[-1]
         if "networkd" in readers:
             do.append(command("networkd_takes", *network.levels))

@@ -6,10 +6,10 @@ What is there is changed in place, port by port, whoever made it; only what diff
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from sriovctl.chain import pairs
+from sriovctl.chain.bondchange import Change
 from sriovctl.chain.bondfiles import choose_system, file_steps, kept_by_others
+from sriovctl.chain.bondmtus import change_mtus
 from sriovctl.chain.bondproblems import problems, remarks, taken_from
 from sriovctl.chain.steps import LinkPlan
 from sriovctl.host import PF, HostState
@@ -34,7 +34,7 @@ def plan(want: HostWant, have: HostState) -> LinkPlan:
 
 
 def vms_to_ask(want: HostWant, have: HostState) -> tuple[str, ...]:
-    """Running VMs that are to be looked into before :func:`plan`: those on a port that it moves."""
+    """Running VMs that are to be looked into before :func:`plan`: those on ports that go down."""
     if not want.bonds or not any(vm.running and vm.live_nics for vm in have.vms):
         return ()
     return pairs.vms_to_ask(_all_bonds(want, have, LinkPlan()), have)
@@ -42,7 +42,7 @@ def vms_to_ask(want: HostWant, have: HostState) -> tuple[str, ...]:
 
 def _all_bonds(want: HostWant, have: HostState, result: LinkPlan) -> list[PF]:
     """
-    :returns: the ports that are moved
+    :returns: the ports that are taken down and up
     """
     moved = []
     for wanted in want.bonds:
@@ -79,46 +79,11 @@ def on_this_host(wanted: Network, pfs: list[PF]) -> Network:
     return wanted.model_copy(update={"bond": bond, "legs": legs})
 
 
-@dataclass
-class _Change:
-    """Commands that make a change, each with what takes it back, and what must hold after."""
-
-    do: list[str] = field(default_factory=list)
-    undo: list[str] = field(default_factory=list)
-    check: list[str] = field(default_factory=list)
-    words: list[str] = field(default_factory=list)
-    """What is changed, in few words."""
-    blips: bool = False
-    """The link, the address or the way of somebody's packets changes."""
-    moved: list[PF] = field(default_factory=list)
-    """Ports that are taken down and up, in their order; one that goes out and in, twice."""
-
-    def add(self, do: str, undo: str = "", check: str = "") -> None:
-        self.do.append(do)
-        if undo:
-            self.undo.insert(0, undo)
-        if check:
-            self.check.append(check)
-
-    def move(self, pf: PF, bond: str, way: str, have: HostState, do: str, undo: str) -> None:
-        """A port in or out, when VMs on it are on their other legs; so in the undo too.
-
-        :param way: ``into`` or ``out_of``
-        """
-        leave = pairs.leave(bond, pf, have, way, first=not self.moved)
-        if leave:
-            self.do.append(leave)
-        back = "out_of" if way == "into" else "into"
-        self.add(do, pairs.leave_if_they_can(bond, pf, have, back) + undo)
-        self.moved.append(pf)
-        self.blips = True
-
-
 def _one_bond(network: Network, pfs: list[PF], have: HostState, result: LinkPlan) -> list[PF]:
     """
-    :returns: the ports that are moved
+    :returns: the ports that are taken down and up
     """
-    change = _Change()
+    change = Change()
     bond = have.network.bond_named(network.bond.name)
     system = choose_system(network, have)
     _let_go(network, have, change)
@@ -126,6 +91,7 @@ def _one_bond(network: Network, pfs: list[PF], have: HostState, result: LinkPlan
     _bond_itself(network, bond, change)
     _levels(network, have, change)
     _addresses(network, have, change)
+    change_mtus(network, bond, have, change)
     _legs(network, bond, pfs, have, change)
     _after_legs(network, bond, have, change)
     ports = list({pf.pci: pf for pf in change.moved}.values())
@@ -139,13 +105,15 @@ def _one_bond(network: Network, pfs: list[PF], have: HostState, result: LinkPlan
         if changed:
             result.findings.append(_says_otherwise(network, have, change))
         return ports
-    steps, findings = file_steps(network, system, have, read_now=change.blips)
+    steps, findings = file_steps(
+        network, system, have, read_now=change.blips, mtus_back=change.mtus_back
+    )
     result.build += steps
     result.findings += findings
     return ports
 
 
-def _let_go(network: Network, have: HostState, change: _Change) -> None:
+def _let_go(network: Network, have: HostState, change: Change) -> None:
     for leg in network.legs:
         bond = have.network.bond_named(network.bond.name)
         held = "networkmanager" in have.network.managed.get(leg.name, ())
@@ -176,7 +144,7 @@ def _settings(options: dict[str, str]) -> list[str]:
     return [part for item in options.items() for part in item]
 
 
-def _bond_itself(network: Network, bond: HostBond | None, change: _Change) -> None:
+def _bond_itself(network: Network, bond: HostBond | None, change: Change) -> None:
     name = network.bond.name
     if bond is None:
         options = {"mode": "", "miimon": ""} | new_bond_options(network)
@@ -200,7 +168,7 @@ def _bond_itself(network: Network, bond: HostBond | None, change: _Change) -> No
         _set(bond, wrong, change)
 
 
-def _set(bond: HostBond, wrong: dict[str, str], change: _Change) -> None:
+def _set(bond: HostBond, wrong: dict[str, str], change: Change) -> None:
     # turning one of both monitors on turns the other off
     back = {
         word: value
@@ -223,7 +191,7 @@ def new_bond_options(network: Network) -> dict[str, str]:
     return bond.options
 
 
-def _levels(network: Network, have: HostState, change: _Change) -> None:
+def _levels(network: Network, have: HostState, change: Change) -> None:
     host = have.network
     name, vlan, bridge = network.bond.name, network.vlan_name, network.bridge
     if vlan is not None and vlan not in host.mtus:
@@ -256,7 +224,7 @@ def _levels(network: Network, have: HostState, change: _Change) -> None:
         change.blips = True
 
 
-def _addresses(network: Network, have: HostState, change: _Change) -> None:
+def _addresses(network: Network, have: HostState, change: Change) -> None:
     """Before the legs: while a port that had them is moved, the host has them still."""
     top = network.levels[-1]
     present = have.network.addresses.get(top, ())
@@ -275,21 +243,10 @@ def _addresses(network: Network, have: HostState, change: _Change) -> None:
                 command("del_address", level, address), command("add_address", level, address)
             )
             change.blips = True
-    if network.mtu is not None:
-        for level in network.levels:
-            now = have.network.mtus.get(level)
-            if now != network.mtu:
-                change.words.append(f"mtu {network.mtu} of {level}")
-                undo = "" if now is None else command("set_mtu", level, now)
-                change.add(
-                    command("set_mtu", level, network.mtu), undo,
-                    command("mtu_is", level, network.mtu),
-                )  # fmt: skip
-                change.blips = True
 
 
 def _legs(
-    network: Network, bond: HostBond | None, pfs: list[PF], have: HostState, change: _Change
+    network: Network, bond: HostBond | None, pfs: list[PF], have: HostState, change: Change
 ) -> None:
     name = network.bond.name
     present = () if bond is None else bond.legs
@@ -334,7 +291,7 @@ def _legs(
         change.check.append(command("legs_are", name, *(pf.pci for pf in pfs)))
 
 
-def _after_legs(network: Network, bond: HostBond | None, have: HostState, change: _Change) -> None:
+def _after_legs(network: Network, bond: HostBond | None, have: HostState, change: Change) -> None:
     name, top = network.bond.name, network.levels[-1]
     primary = network.bond.primary
     old = "" if bond is None else bond.options.get("primary", "")
@@ -359,7 +316,7 @@ def _after_legs(network: Network, bond: HostBond | None, have: HostState, change
 
 
 def _step(
-    network: Network, bond: HostBond | None, pfs: list[PF], have: HostState, change: _Change
+    network: Network, bond: HostBond | None, pfs: list[PF], have: HostState, change: Change
 ) -> Step:
     held = {vf.pci for pf in pfs for vf in pf.vfs}
     felt = [vm.name for vm in have.vms if vm.running and any(n.pci in held for n in vm.live_nics)]
@@ -376,7 +333,7 @@ def _step(
     )
 
 
-def _says_otherwise(network: Network, have: HostState, change: _Change) -> Finding:
+def _says_otherwise(network: Network, have: HostState, change: Change) -> Finding:
     files = ", ".join(taken_from(network, have))
     return Finding(
         severity=Severity.WARNING,

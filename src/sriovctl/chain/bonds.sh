@@ -159,6 +159,17 @@ set_mtu() { # NAME BYTES
     ip link set dev "$1" mtu "$2"
 }
 
+# Some drivers reset the port for it. A leg may have another MTU than its bond; one that has it already
+# is left alone when the bond gets it.
+set_leg_mtu() { # PCI BYTES
+    pf_netdev "$1" || return 1
+    ! mtu_is "$netdev" "$2" || return 0
+    linked=
+    ! pf_has_carrier "$1" || linked=1
+    set_mtu "$netdev" "$2" || return 1
+    [ -z "$linked" ] || await_carrier "$1"
+}
+
 mtu_is() { # NAME BYTES
     read -r now <"$NET/$1/mtu" && [ "$now" = "$2" ]
 }

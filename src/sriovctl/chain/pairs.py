@@ -1,4 +1,4 @@
-"""VMs on pairs, while the ports under them are moved, one after the other.
+"""VMs on pairs, while the ports under them are taken down and up, one after the other.
 
 For links whose steps take a port down and up again. A VM whose bond was seen, by its guest agent,
 to have another leg up is waited for before each port; of the others there is a warning.
@@ -39,6 +39,8 @@ class CardOnPort:
     why_silent: str
     """While the port is away; empty where another leg of the bond is up."""
     mend: str = ""
+    alike: bool = False
+    """Its bond has another leg by the same address: which of them to leave cannot be said."""
 
     @property
     def settle_s(self) -> int:
@@ -61,23 +63,22 @@ def on_port(pf: PF, have: HostState) -> list[CardOnPort]:
     return [_card(vm, nic, vf, have) for vm, nic, vf in _held(pf, have)]
 
 
-def leave(bond: str, pf: PF, have: HostState, way: str, *, first: bool = False) -> str:
-    """The command before a port is moved: VMs go on over their other legs. Empty where none does.
+def leave(
+    bond: str, pf: PF, have: HostState, way: str | int, *, first: bool = False, undo: bool = False
+) -> str:
+    """The command before a port is taken down: VMs go on over their other legs. Empty where none
+    does.
 
-    :param way: ``into`` or ``out_of`` the host's bond
-    :param first: no port was moved before it
+    :param way: ``into`` or ``out_of`` the host's bond, or the MTU that the port is to have
+    :param first: no port was taken down before it
+    :param undo: the port is taken down whatever VMs do
     """
     able = [card for card in on_port(pf, have) if not card.why_silent]
     settle_s = 0 if first else max((card.settle_s for card in able), default=0)
     if not able:
         return ""
-    return command("pairs_leave", bond, pf.pci, way, settle_s, *_words(able))
-
-
-def leave_if_they_can(bond: str, pf: PF, have: HostState, way: str) -> str:
-    """The same for an undo, with an ``&&`` behind it."""
-    words = leave(bond, pf, have, way)
-    return words.replace("pairs_leave", "pairs_leave_if_they_can", 1) + " && " if words else ""
+    name = "pairs_leave_if_they_can" if undo else "pairs_leave"
+    return command(name, bond, pf.pci, way, settle_s, *_words(able))
 
 
 def are_back(ports: Iterable[PF], have: HostState) -> str:
@@ -89,24 +90,36 @@ def are_back(ports: Iterable[PF], have: HostState) -> str:
 
 def findings(ports: Iterable[PF], have: HostState) -> list[Finding]:
     """A warning for each VM that can be silent, and why."""
-    silent: dict[tuple[str, str, str], dict[str, None]] = {}
+    silent: dict[tuple[str, str, str, str], dict[str, None]] = {}
     for pf in ports:
         for card in on_port(pf, have):
-            if card.why_silent:
-                key = card.vm.name, card.why_silent, card.mend
-                silent.setdefault(key, {})[pf.name or pf.pci] = None
+            if told := _told(card):
+                silent.setdefault((card.vm.name, *told), {})[pf.name or pf.pci] = None
     return [
         Finding(
             severity=Severity.WARNING,
             link="bonds",
             about=name,
             found=f"can be silent for seconds while {' and '.join(names)} "
-            f"{'is' if len(names) == 1 else 'are'} moved: {why}",
-            means="nothing waits for its bond between the ports",
-            mend=f"{mend}; or choose a time when that may be",
+            f"{'is' if len(names) == 1 else 'are'} down: {why}",
+            means=means,
+            mend=mend,
         )
-        for (name, why, mend), names in silent.items()
+        for (name, why, means, mend), names in silent.items()
     ]
+
+
+def _told(card: CardOnPort) -> tuple[str, str, str] | None:
+    """Why it can be silent, what that means, and what mends it."""
+    may_be = "choose a time when that may be"
+    if card.why_silent:
+        means = "nothing waits for its bond between the ports"
+        return card.why_silent, means, f"{card.mend}; or {may_be}"
+    if card.alike and card.bond is not None:
+        why = f"its cards have one address, and {card.bond.name} needs up to {card.settle_s} s"
+        means = "nothing can lead its traffic to the other leg before"
+        return f"{why} to notice", means, may_be
+    return None
 
 
 def _words(cards: Iterable[CardOnPort]) -> Iterator[str]:
@@ -142,7 +155,8 @@ def _card(vm: VM, nic: VMNic, vf: VF, have: HostState) -> CardOnPort:
         mend = "sriovctl guest-config prints the files of a bond"
         return CardOnPort(vm, macs, None, "its card there is in no bond", mend)
     if others_up(bond, macs):
-        card = CardOnPort(vm, macs, bond, "")
+        alike = sum(leg.permanent_mac in macs for leg in bond.legs) > 1
+        card = CardOnPort(vm, macs, bond, "", alike=alike)
         if card.settle_s <= MOST_SETTLE_S:
             return card
         why = f"{bond.name} needs {card.settle_s} s to notice that a leg is silent"

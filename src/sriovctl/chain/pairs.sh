@@ -1,5 +1,5 @@
-# VMs on pairs, while the ports under them are moved one after the other. Needs nics.sh, bonds.sh,
-# agent.sh, which sets $now, and inside.sh.
+# VMs on pairs, while the ports under them are taken down and up one after the other. Needs nics.sh,
+# bonds.sh, agent.sh, which sets $now, and inside.sh.
 # shellcheck disable=SC2034,SC2154
 
 PAIR_TIMEOUT_S=${SRIOVCTL_BOND_TIMEOUT_S:-30}
@@ -54,13 +54,12 @@ pair_order() { # leave|whole MAC,MAC…
         "\",\"sh\",\"$1\",\"$2\"],\"capture-output\":true}}"
 }
 
-# Before a port that is yet to be moved: each VM's traffic goes over another leg of its bond, which is
+# Before a port that is yet to be moved, or to get its MTU: each VM's traffic goes over another leg of its bond, which is
 # waited for. What a bond says is believed only when SETTLE seconds have passed, since one that has
 # not yet noticed that a leg is silent calls it up.
-pairs_leave() { # BOND PCI into|out_of SETTLE [NAME VM MAC,MAC…]…
+pairs_leave() { # BOND PCI into|out_of|BYTES SETTLE [NAME VM MAC,MAC…]…
     pf_netdev "$2" || return 1
-    if is_leg "$1"; then leg=out_of; else leg=into; fi
-    [ "$leg" = "$3" ] || return 0
+    is_ahead "$1" "$3" || return 0
     port=$netdev settle=$4
     shift 4
     agent_clock
@@ -70,7 +69,15 @@ pairs_leave() { # BOND PCI into|out_of SETTLE [NAME VM MAC,MAC…]…
         return 1
     }
     agent_clock
-    [ "$now" = "$began" ] || echo "$port: waited $((now - began)) s for the other legs of VMs"
+    [ "$now" = "$began" ] || echo "$port: waited $((now - began)) s for the other legs of VMs."
+}
+
+is_ahead() { # BOND into|out_of|BYTES, of $netdev
+    case $2 in
+    into) ! is_leg "$1" ;;
+    out_of) is_leg "$1" ;;
+    *) ! mtu_is "$netdev" "$2" ;;
+    esac
 }
 
 # In an undo, which goes on whatever VMs do.
@@ -80,7 +87,7 @@ pairs_leave_if_they_can() {
 
 # After the last port. Nothing hangs on it any more: what is not well is said, and no failure.
 pairs_are_back() { # SETTLE [NAME VM MAC,MAC…]…
-    all_pairs whole "$@" 2>&1 || :
+    all_pairs whole "$@" 2>&1 | sed 's/^/Warning: /'
 }
 
 # All at once.

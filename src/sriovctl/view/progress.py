@@ -20,6 +20,7 @@ from sriovctl.transaction import (
     Event,
     StepDone,
     StepFailed,
+    StepSaid,
     StepStarted,
     TookOver,
     UndoDone,
@@ -105,6 +106,8 @@ class Progress:
                 self.doing(host, _step(stage, event.step))
             case StepDone():
                 self._say(host, _line(stage, event.step, event.seconds, "done", "green"))
+            case StepSaid():
+                self._say(host, Text(f"  {harmless(event.text)}", style="yellow"))
             case StepFailed():
                 how = "refused" if event.refused else "failed"
                 self._say(host, _line(stage, event.step, event.seconds, how, "bold red"))

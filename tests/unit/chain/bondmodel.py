@@ -35,6 +35,8 @@ class BondModel(HostModel):
         """Devices that were there when networkd began: of others it makes nothing (from 257 on)."""
         self.primaries = {bond.name: bond.options["primary"] for bond in self.net.bonds}
         """By bond: the kernel remembers the name while that leg is out (bond_enslave)."""
+        self.own_mtus: dict[str, int] = {}
+        """Of legs, from before they were in their bond, which gives them its own (bond_enslave)."""
 
     @property
     def net(self) -> HostNetwork:
@@ -118,6 +120,8 @@ class BondModel(HostModel):
         new = {"legs": (*bond.legs, leg), "options": bond.options | primary}
         self.put_bond(bond.model_copy(update=new))
         self._update_pf(pci, master=name, up=True)
+        self.own_mtus[leg] = self.net.mtus[leg]
+        self.change(mtus={**self.net.mtus, leg: self.net.mtus[name]})
         addresses = {key: value for key, value in self.net.addresses.items() if key != leg}
         routes = tuple(route for route in self.net.routes if route.device != leg)
         self.change(addresses=addresses, routes=routes)
@@ -136,6 +140,8 @@ class BondModel(HostModel):
             options["primary"] = ""
         self.put_bond(bond.model_copy(update={"legs": legs, "options": options}))
         self._update_pf(next(pf.pci for pf in self.state.pfs if pf.name == leg), master=None)
+        if leg in self.own_mtus:
+            self.change(mtus={**self.net.mtus, leg: self.own_mtus.pop(leg)})
 
     def pairs_leave(self, *words: str) -> None:
         """What VMs do is no fact of the host's network."""
@@ -171,8 +177,20 @@ class BondModel(HostModel):
         self.need(name)
 
     def set_mtu(self, name: str, size: str) -> None:
+        """A bond gives it to its legs, and takes it from a VLAN that had more (vlan.c)."""
         self.need(name)
-        self.change(mtus={**self.net.mtus, name: int(size)})
+        new = {name: int(size)}
+        for vlan in self.net.vlans:
+            if vlan.name == name and self.net.mtus[vlan.below] < int(size):
+                raise RefusedError("ERANGE")
+            if vlan.below == name:
+                new[vlan.name] = min(self.net.mtus[vlan.name], int(size))
+        bond = self.net.bond_named(name)
+        new |= dict.fromkeys(() if bond is None else bond.legs, int(size))
+        self.change(mtus=self.net.mtus | new)
+
+    def set_leg_mtu(self, pci: str, size: str) -> None:
+        self.set_mtu(self.name_of(pci), size)
 
     def bridge_port(self, bridge: str, port: str) -> None:
         if self.net.bridge_of(port) not in (None, bridge):

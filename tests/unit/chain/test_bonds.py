@@ -169,7 +169,7 @@ def _seen(state: HostState) -> object:
 def test_what_moves_a_port_can_cut_the_operator_off(wanted: HostWant, have: HostState) -> None:
     """So that apply waits to be confirmed."""
     for step in bonds.plan(wanted, have).build:
-        if "into_bond" in step.do or "out_of_bond" in step.do:
+        if any(word in step.do for word in ("into_bond", "out_of_bond", "set_leg_mtu")):
             assert step.impact is Impact.LINK_BLIP
             assert {"em1", "em2"} & set(step.affects)
 
@@ -194,6 +194,26 @@ def test_an_option_is_changed_alone() -> None:
     assert step.impact is Impact.NONE
     (warning,) = found(result, Severity.WARNING)
     assert BY_HAND in warning
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "order"),
+    [
+        (1500, 9000, ["bond0", "bond0.100", "br0"]),
+        (9000, 1500, ["br0", "bond0.100", "bond0"]),
+    ],
+)
+def test_no_vlan_has_more_than_its_bond(before: int, wanted: int, order: list[str]) -> None:
+    model = BondModel(bare())
+    model.apply(bonds.plan(want(**GUIDE, vlan=100, mtu=before), model.state).build)
+    made = model.state
+    steps = bonds.plan(want(**GUIDE, vlan=100, mtu=wanted), made).build
+    words = [line.split() for line in steps[0].do.split(" &&\n")]
+    assert [line[1] for line in words if line[0] == "set_mtu"] == order
+    model.apply(steps)
+    assert {model.net.mtus[name] for name in ("em1", "em2", *order)} == {wanted}
+    model.undo(steps)
+    assert model.net.mtus == made.network.mtus
 
 
 @pytest.mark.parametrize(

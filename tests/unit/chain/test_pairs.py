@@ -68,7 +68,9 @@ def seen(state: HostState, down: tuple[str, ...] = (), **others: Inside) -> Host
 def lines(text: str) -> list[list[str]]:
     """Commands that move a port or wait for VMs, without who is waited for."""
     parts = [part.split() for part in text.replace("&&\n", "&& ").split(" && ")]
-    return [words[:5] for words in parts if "pairs" in words[0] or words[0].endswith("_bond")]
+    return [
+        words[:5] for words in parts if "pairs" in words[0] or words[0].endswith(("_bond", "_mtu"))
+    ]
 
 
 def warnings(state: HostState, wanted: HostWant) -> list[str]:
@@ -116,13 +118,54 @@ def test_a_mode_that_takes_the_legs_out_and_in() -> None:
     assert undone[::2] == ["pairs_leave_if_they_can"] * 4
 
 
+def test_an_mtu_comes_to_one_leg_after_the_other() -> None:
+    """And to the bond when no leg changes any more; in the undo too."""
+    state = seen(host(bonded=True))
+    step, files = bonds.plan(want(mtu=9000), state).build
+    assert [words[:4] + words[4:] * (words[0] == "pairs_leave") for words in lines(step.do)] == [
+        ["pairs_leave", "bond0", EM1, "9000", "0"],
+        ["set_leg_mtu", EM1, "9000"],
+        ["pairs_leave", "bond0", EM2, "9000", "3"],
+        ["set_leg_mtu", EM2, "9000"],
+        ["set_mtu", "bond0", "9000"],
+        ["pairs_are_back", "3", "VM-2", state.vms[0].uuid],
+    ]
+    back = [
+        ["pairs_leave_if_they_can", "bond0", EM2, "1500", "3"],
+        ["set_leg_mtu", EM2, "1500"],
+        ["pairs_leave_if_they_can", "bond0", EM1, "1500", "3"],
+        ["set_leg_mtu", EM1, "1500"],
+        ["set_mtu", "bond0", "1500"],
+    ]
+    assert lines(step.undo) == back
+    # before networkd reads the old files, and resets both at once
+    assert lines(files.undo) == back
+    assert files.undo.split(" &&\n")[-1] == "take_up networkd"
+    assert warnings(host(bonded=True), want(mtu=9000)) == [
+        f"{vm.name}: can be silent for seconds while em1 and em2 are down: nobody can look into"
+        " it: it was not asked"
+        for vm in state.vms
+    ]
+
+
+def test_the_hosts_own_traffic_stays_for_as_long_as_it_can() -> None:
+    state = host(bonded=True)
+    (there,) = state.network.bonds
+    active = (there.model_copy(update={"active": "em1"}),)
+    network = state.network.model_copy(update={"bonds": active})
+    state = seen(state.model_copy(update={"network": network}))
+    step, *_ = bonds.plan(want(mtu=9000), state).build
+    assert [words[1] for words in lines(step.do) if words[0] == "set_leg_mtu"] == [EM2, EM1]
+
+
 def test_where_no_port_is_moved_nobody_is_asked_and_nobody_waited_for() -> None:
     state = host(bonded=True)
     assert bonds.vms_to_ask(want(), state) == ()
     assert bonds.vms_to_ask(want(num_grat_arp=3), state) == ()
-    assert bonds.vms_to_ask(want(fail_over_mac="active"), state) == tuple(
-        vm.uuid for vm in state.vms
-    )
+    everybody = tuple(vm.uuid for vm in state.vms)
+    assert bonds.vms_to_ask(want(fail_over_mac="active"), state) == everybody
+    assert bonds.vms_to_ask(want(mtu=9000), state) == everybody
+    assert bonds.vms_to_ask(want(mtu=1500), state) == ()
     (step,) = bonds.plan(want(num_grat_arp=3), seen(state)).build
     assert "pairs" not in step.do
 
@@ -158,7 +201,7 @@ def test_one_that_nobody_can_look_into_is_told_and_not_waited_for() -> None:
     assert "VM-2" not in step.do
     assert "VM-2" in step.affects
     assert warnings(state, want()) == [
-        "VM-2: can be silent for seconds while em1 and em2 are moved: nobody can look into it: "
+        "VM-2: can be silent for seconds while em1 and em2 are down: nobody can look into it: "
         + NO_AGENT
     ]
     # of one that was not asked nothing is known either
@@ -168,7 +211,7 @@ def test_one_that_nobody_can_look_into_is_told_and_not_waited_for() -> None:
 def test_one_whose_cards_are_in_no_bond() -> None:
     state = seen(host(), VM2=Inside(vm="2"))
     assert warnings(state, want()) == [
-        "VM-2: can be silent for seconds while em1 and em2 are moved: its card there is in no bond"
+        "VM-2: can be silent for seconds while em1 and em2 are down: its card there is in no bond"
     ]
 
 
@@ -177,7 +220,7 @@ def test_one_whose_other_leg_is_down_is_silent_with_the_leg_that_carries() -> No
     state = seen(host(), down=(mac("VM-2", "em2"),))
     step, *_ = bonds.plan(want(), state).build
     assert warnings(state, want()) == [
-        "VM-2: can be silent for seconds while em1 is moved: no other leg of bond0 is up "
+        "VM-2: can be silent for seconds while em1 is down: no other leg of bond0 is up "
         "(eth0 up, eth1 down)"
     ]
     of_em2, of_em1 = (
@@ -195,7 +238,7 @@ def test_one_with_a_card_on_one_port_only() -> None:
     state = state.model_copy(update={"vms": (single, *rest)})
     of_one = bond(single)
     assert warnings(seen(state, VM2=Inside(vm="2", bonds=(of_one,))), want()) == [
-        "VM-2: can be silent for seconds while em1 is moved: no other leg of bond0 is up (eth0 up)"
+        "VM-2: can be silent for seconds while em1 is down: no other leg of bond0 is up (eth0 up)"
     ]
     # whose bond goes on over a card that is no VF
     legs = (*of_one.legs, InsideLeg(name="ens9", mac="a", permanent_mac="b", up=True))
@@ -221,21 +264,27 @@ def test_each_card_of_a_vm_counts_by_itself() -> None:
     assert command("VM-2", vm.uuid or "", mac("VM-2", "em1")) in step.do
     assert "02:00:00:00:99" not in step.do
     assert warnings(state, want()) == [
-        "VM-2: can be silent for seconds while em1 and em2 are moved: its card there is in no bond"
+        "VM-2: can be silent for seconds while em1 and em2 are down: its card there is in no bond"
     ]
 
 
 def test_two_cards_with_one_address_must_both_be_up() -> None:
     state = host(shared=True)
-    assert warnings(seen(state), want()) == []
+    assert warnings(seen(state), want()) == [
+        f"{vm.name}: can be silent for seconds while em1 and em2 are down: its cards have one"
+        " address, and bond0 needs up to 3 s to notice"
+        for vm in state.vms
+    ]
+    step, *_ = bonds.plan(want(), seen(state)).build
+    assert "pairs_leave bond0" in step.do
     whole = bond(state.vms[0])
     one, other = whole.legs
     half = whole.model_copy(update={"legs": (one, other.model_copy(update={"up": False}))})
     state = seen(state, VM2=Inside(vm="2", bonds=(half,)))
-    assert warnings(state, want()) == [
-        "VM-2: can be silent for seconds while em1 and em2 are moved: no other leg of bond0 is up "
+    assert warnings(state, want())[0] == (
+        "VM-2: can be silent for seconds while em1 and em2 are down: no other leg of bond0 is up "
         "(eth0 up, eth1 down)"
-    ]
+    )
 
 
 @pytest.mark.parametrize("wait", [False, True])

@@ -160,6 +160,17 @@ def test_a_port_that_is_where_it_is_to_be_is_no_business(guests: Guests) -> None
     assert guests.run("pairs_leave", "bond0", EM2, "out_of", *words)[0] != 0
 
 
+def test_a_port_that_has_its_mtu_is_no_business(guests: Guests) -> None:
+    guests.add("two", SECOND_DOWN, "eth0")
+    port = guests.folder / "sys/class/net/em1"
+    port.mkdir()
+    (port / "mtu").write_text("9000\n")
+    words = (0, "VM-2", "two", MAC1)
+    assert guests.run("pairs_leave", "bond0", EM1, 9000, *words)[0] == 0
+    assert guests.run("pairs_leave", "bond0", EM1, 1500, *words)[0] != 0
+    assert guests.run("set_leg_mtu", EM1, 9000)[0] == 0
+
+
 @pytest.mark.parametrize(("second", "well"), [("up", True), ("going back", False)])
 def test_two_cards_with_one_address(guests: Guests, second: str, well: bool) -> None:
     guests.add("two", {"eth0": (MAC1, "up"), "eth1": (MAC1, second)}, "eth0")
@@ -176,7 +187,7 @@ def test_a_bond_that_is_not_whole_in_the_end_is_said(guests: Guests) -> None:
     words = (0, "VM-2", "two", macs, "VM-3", "three", macs)
     status, printed, said = guests.run("pairs_are_back", *words)
     assert (status, said) == (0, "")
-    assert printed == "VM-2: not within 0 s: not up in bond0: eth1\n"
+    assert printed == "Warning: VM-2: not within 0 s: not up in bond0: eth1\n"
 
 
 def test_a_card_in_no_bond(guests: Guests) -> None:

@@ -16,6 +16,7 @@ from sriovctl.transaction import (
     Ended,
     StepDone,
     StepFailed,
+    StepSaid,
     StepStarted,
     UndoDone,
     UndoFailed,
@@ -62,6 +63,17 @@ def test_plain_lines() -> None:
         "3/3  bad \\x1b[2J\\nname [red]  done 1.50 s",
         "reached again",
         "server-2  as wanted now (12.3 s)",
+    ]
+
+
+def test_what_a_step_said_though_it_went_well() -> None:
+    out, file = console()
+    progress = Progress(["server-2"], out)
+    for event in (StepDone(1, 0.5), StepSaid(1, "Warning: VM-2\x1b[2J: not within 30 s")):
+        progress.event("server-2", STAGE, event)
+    assert file.getvalue().splitlines() == [
+        "1/3  em1 up  done 0.50 s",
+        "  Warning: VM-2\\x1b[2J: not within 30 s",
     ]
 
 
