@@ -12,7 +12,7 @@ demo: setup ## the virtual rack, from bare to VMs on pairs of VFs (root; FROM=re
 	@FROM="$(or $(FROM),bare)" PATH="$(CURDIR)/.venv/bin:$$PATH" sh scripts/demo $(if $(DOWN),--down)
 
 test: setup ## every test, those on the virtual rack too (root)
-	@.venv/bin/pytest -n 2 --dist loadscope tests/unit tests/browser tests/rack
+	@PYTHONUTF8=1 .venv/bin/pytest -n 2 --dist loadscope tests/unit tests/browser tests/rack
 
 lint: setup ## ruff, mypy and shellcheck alone
 	@.venv/bin/pytest -q tests/unit/test_lint.py

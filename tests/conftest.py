@@ -5,6 +5,7 @@ Each worker has one lab at a time: an emulated server keeps one processor busy.
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import Any
 
@@ -18,6 +19,10 @@ settings.load_profile("untimed")
 
 # a run in a shell's background ignores Ctrl-C, and so would all that it starts
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# what a test starts on this machine is not behind the proxy that fetches packages
+for _name in ("no_proxy", "NO_PROXY"):
+    os.environ[_name] = ",".join(filter(None, [os.environ.get(_name), "127.0.0.1,localhost"]))
 
 RACK = "tests/rack/"
 BROWSER = "tests/browser/"

@@ -7,7 +7,9 @@ keys are checked from the first connection on.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+import random
 import shlex
 import shutil
 import socket
@@ -19,6 +21,9 @@ from sriovctl.errors import SriovctlError
 from sriovctl.lab.layout import PREFIX, Server
 from sriovctl.lab.state import Lab
 from sriovctl.lab.timeouts import seconds
+
+FIRST_PORT = 20000
+"""Services that have a port by their name are below."""
 
 
 def make_key(path: Path, comment: str) -> str:
@@ -36,12 +41,24 @@ def make_key(path: Path, comment: str) -> str:
     return path.with_name(path.name + ".pub").read_text().strip()
 
 
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+def free_ports(count: int) -> list[int]:
+    """So many TCP ports of 127.0.0.1 that nobody has now, all different.
+
+    Below those that the kernel gives to whoever connects, so that none is taken while its server
+    is off.
+    """
+    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    candidates = list(range(FIRST_PORT, max(low, FIRST_PORT + 1000)))
+    random.shuffle(candidates)
+    found: list[int] = []
+    with contextlib.ExitStack() as held:
+        while len(found) < count:
+            probe = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            port = candidates.pop()
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                found.append(port)
+    return found
 
 
 def ssh_config(lab: str, folder: Path, ports: Mapping[str, int]) -> str:

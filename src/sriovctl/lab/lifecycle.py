@@ -120,17 +120,19 @@ def _make(
             "make room, or set SRIOVCTL_LAB_STATE to a folder on a larger disk",
         )
     (root / name).mkdir(mode=0o700)
+    names = [server.name for server in wanted]
     with_bmc = [s.name for s in wanted if s.kvm_host] if personality else []
+    ports = iter(access.free_ports(len(names) + 2 * len(with_bmc)))
     lab = Lab(
         name=name,
         numbers=tuple(server.number for server in wanted),
         accelerator=accelerator.name,
         reason=accelerator.reason,
         image=str(base),
-        ssh_ports={server.name: access.free_port() for server in wanted},
+        ssh_ports=dict(zip(names, ports, strict=False)),
         personality=personality,
-        redfish_ports={server: access.free_port() for server in with_bmc},
-        racadm_ports={server: access.free_port() for server in with_bmc},
+        redfish_ports=dict(zip(with_bmc, ports, strict=False)),
+        racadm_ports=dict(zip(with_bmc, ports, strict=False)),
     )
     lab.save()
     with progress.part("keys, disks, switches"):

@@ -26,13 +26,13 @@ from sriovctl.errors import SriovctlError, UnreachableError, UsageError
 from sriovctl.firmware import FirmwareState
 from sriovctl.fleet import Address, Patience, run_each
 from sriovctl.host import HostState
+from sriovctl.lab.access import free_ports
 from sriovctl.plan import Impact, Plan, Stage
 from sriovctl.reach import Output, OverdueError, Reach
 from sriovctl.shell import command
 from sriovctl.stagerun import Timeouts
 from sriovctl.transaction import ConfirmAnswer, Ended, Event, StepDone
 from sriovctl.wanted import HostWant
-from tests.unit.fleet.ports import free_ports
 from tests.unit.shells import Gate
 from tests.unit.test_reconcile import Recorder, World
 
@@ -118,9 +118,11 @@ def root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    yield from serve(tmp_path, {"SRIOVCTL_STATE": str(tmp_path / "state")})
+    with serve(tmp_path, {"SRIOVCTL_STATE": str(tmp_path / "state")}) as server:
+        yield server
 
 
+@contextlib.contextmanager
 def serve(folder: Path, environment: dict[str, str], setting: str = "") -> Iterator[Server]:
     host_key, key = keygen(folder / "host_key"), keygen(folder / "key")
     if os.geteuid() == 0:
@@ -152,8 +154,10 @@ def serve(folder: Path, environment: dict[str, str], setting: str = "") -> Itera
         pytest.fail("sshd did not start")
     # nobody reads what sshd says of connections from here on, and it is little
     server = Server(folder, port, process)
-    yield server
-    server.end()
+    try:
+        yield server
+    finally:
+        server.end()
 
 
 def only(results: dict[str, Output | SriovctlError]) -> Output | SriovctlError:
@@ -281,7 +285,7 @@ def test_a_cipher_with_its_own_sum_goes_first(
         return made[-1]
 
     monkeypatch.setattr("sriovctl.fleet.each.transport", keep)
-    for server in serve(tmp_path, {"A": "b"}, f"Ciphers {has}"):
+    with serve(tmp_path, {"A": "b"}, f"Ciphers {has}") as server:
         output(run(server, "true"))
     (one,) = made
     # the types do not know these two
@@ -381,7 +385,7 @@ def test_no_login(server: Server) -> None:
 
 def test_a_login_that_hangs_is_no_refusal(tmp_path: Path) -> None:
     lookup = f"AuthorizedKeysCommand /bin/sleep 60\nAuthorizedKeysCommandUser {getpass.getuser()}"
-    for server in serve(tmp_path, {"A": "b"}, lookup):
+    with serve(tmp_path, {"A": "b"}, lookup) as server:
         Path(f"{server.folder / 'key'}.pub").write_text("")
         [result] = run_each(
             [server.address()],
@@ -395,7 +399,7 @@ def test_a_login_that_hangs_is_no_refusal(tmp_path: Path) -> None:
 
 
 def test_a_login_that_is_cut_off_is_no_refusal(tmp_path: Path) -> None:
-    for server in serve(tmp_path, {"A": "b"}, "MaxAuthTries 1"):
+    with serve(tmp_path, {"A": "b"}, "MaxAuthTries 1") as server:
         Path(f"{server.folder / 'key'}.pub").write_text("")
         found = error(run(server, "true"))
         assert "closed the connection at the login" in found.found
@@ -463,19 +467,19 @@ def no_root(root: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paramiko.Transport, "get_username", lambda self: "operator")
 
 
-def sudo_server(folder: Path, text: str | None) -> Iterator[Server]:
+def sudo_server(folder: Path, text: str | None) -> contextlib.AbstractContextManager[Server]:
     tools = folder / "tools"
     tools.mkdir()
     (tools / "sh").symlink_to("/bin/sh")
     if text is not None:
         (tools / "sudo").write_text(f"#!/bin/sh\n{text}\n")
         (tools / "sudo").chmod(0o755)
-    yield from serve(folder, {"PATH": str(tools)})
+    return serve(folder, {"PATH": str(tools)})
 
 
 @pytest.mark.usefixtures("no_root")
 def test_sudo_is_used_where_the_user_is_not_root(tmp_path: Path) -> None:
-    for server in sudo_server(tmp_path, 'echo "sudo $1 $2"; shift 2; exec "$@"'):
+    with sudo_server(tmp_path, 'echo "sudo $1 $2"; shift 2; exec "$@"') as server:
         got = output(run(server, 'echo "$1"; exit 5', "a b"))
         assert (got.status, got.stdout) == (5, "sudo -n --\na b\n")
 
@@ -484,7 +488,7 @@ def test_sudo_is_used_where_the_user_is_not_root(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", SUDO)
 def test_sudo_that_refuses(tmp_path: Path, how: str) -> None:
     text, said = SUDO[how]
-    for server in sudo_server(tmp_path, text):
+    with sudo_server(tmp_path, text) as server:
         found = error(run(server, "echo never"))
         assert said in found.found
         assert "NOPASSWD" in found.mend

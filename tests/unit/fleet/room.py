@@ -26,6 +26,7 @@ import pytest
 
 from sriovctl import reconcile, targets
 from sriovctl.errors import HostError, SriovctlError, TransactionError, UnreachableError
+from sriovctl.lab.access import free_ports
 from sriovctl.plan import Plan, Stage
 from sriovctl.reach import OverdueError, Reach
 from sriovctl.reconcile import Outcome
@@ -35,7 +36,6 @@ from sriovctl.targets import Target
 from sriovctl.transaction import Event, StepDone, StepStarted
 from sriovctl.wanted import HostWant
 from sriovctl.waves import Share
-from tests.unit.fleet.ports import free_ports
 from tests.unit.fleet.remote import SSHD, Server, keygen
 from tests.unit.namespaces import why_no_mounts
 from tests.unit.test_reconcile import Recorder, World
@@ -55,6 +55,7 @@ class Room:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.go = folder / "go"
         self.host_key, self.key = keygen(folder / "host_key"), keygen(folder / "key")
         self.public = Path(f"{self.host_key}.pub").read_text()
         self.ports = dict(zip(NAMES, free_ports(len(NAMES)), strict=True))
@@ -173,11 +174,10 @@ class Room:
 
     def waits(self, name: str) -> Path:
         """Let a host's second step wait for a file, and give that file."""
-        go = self.folder / "go"
         world = self.worlds[name]
         step = world.steps[world.files[1]]
-        world.change(1, do=f"until [ -e {go} ]; do sleep 0.1; done; {step.do}")
-        return go
+        world.change(1, do=f"until [ -e {self.go} ]; do sleep 0.1; done; {step.do}")
+        return self.go
 
     def becomes_new(self, names: Sequence[str]) -> None:
         with gevent.Timeout(HOST_S):
@@ -194,6 +194,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd asks for it when it is root
     room = Room(tmp_path)
     yield room
+    room.go.touch()  # what still waits for it when a test has failed
     for name in list(room.servers):
         room.end(name)
 
@@ -320,7 +321,7 @@ def wave_at_work(room: Room, interrupts: int) -> tuple[Path, list[str]]:
 
     :returns: the file for which that step waits, and the hosts of the wave
     """
-    go = room.folder / "go"
+    go = room.go
     wave = FEW[1:4]  # of 30%
     for name in wave:
         step = next(iter(room.worlds[name].steps.values()))

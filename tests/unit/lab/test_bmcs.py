@@ -23,14 +23,15 @@ SERVER = Server(2)
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def lab(tmp_path: Path, socket_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """A lab with a BMC that may run, and a peer that has none."""
     qemu = tmp_path / "bin" / machine.QEMU
     qemu.parent.mkdir()
     qemu.write_text("#!/bin/sh\necho QEMU emulator version 10.0.2\n")
     qemu.chmod(0o755)
     monkeypatch.setenv("PATH", str(qemu.parent), prepend=":")
-    monkeypatch.setenv("SRIOVCTL_LAB_STATE", str(tmp_path))
+    monkeypatch.setenv("SRIOVCTL_LAB_STATE", str(socket_folder))
+    redfish, racadm = access.free_ports(2)
     made = Lab(
         name="l",
         numbers=(1, 2),
@@ -39,8 +40,8 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
         image="",
         ssh_ports={},
         personality="idrac8",
-        redfish_ports={SERVER.name: access.free_port()},
-        racadm_ports={SERVER.name: access.free_port()},
+        redfish_ports={SERVER.name: redfish},
+        racadm_ports={SERVER.name: racadm},
     )
     made.server_folder(SERVER).mkdir(parents=True)
     made.save()

@@ -20,9 +20,9 @@ SERVER = Server(2)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(socket_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a lab's server."""
-    monkeypatch.setenv("SRIOVCTL_LAB_STATE", str(tmp_path))
+    monkeypatch.setenv("SRIOVCTL_LAB_STATE", str(socket_folder))
     lab = Lab("l", (2,), "tcg", "", "", {"server-2": 1})
     made = lab.server_folder(SERVER)
     made.mkdir(parents=True)

@@ -19,7 +19,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from sriovctl.counted import COUNTERS, Applied, Counted
-from tests.unit.fleet.ports import free_ports
+from sriovctl.lab.access import free_ports
 from tests.unit.view.rooms import dead, look
 from tests.unit.view.test_metrics import room
 
