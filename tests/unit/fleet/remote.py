@@ -89,6 +89,18 @@ class Server:
         self.process.stderr.close()
 
 
+def use_pam() -> str:
+    """For sshd_config. Where an account is locked, as root's is on a machine with sudo only, sshd
+    by itself lets nobody in, with a key neither (OpenSSH auth.c, allowed_user).
+    """
+    try:
+        shadow = Path("/etc/shadow").read_text(encoding="utf-8").splitlines()
+    except OSError:  # only root may read it
+        return "UsePAM no"
+    passwords = dict(line.split(":")[:2] for line in shadow)
+    return f"UsePAM {'yes' if passwords.get(getpass.getuser(), '').startswith('!') else 'no'}"
+
+
 def _children(pid: int) -> list[int]:
     try:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -131,7 +143,7 @@ def serve(folder: Path, environment: dict[str, str], setting: str = "") -> Itera
     settings = " ".join(f'"{name}={value}"' for name, value in environment.items())
     (folder / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {host_key}\nPidFile none\n"
-        f"AuthorizedKeysFile {key}.pub\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
+        f"AuthorizedKeysFile {key}.pub\nStrictModes no\n{use_pam()}\nPermitRootLogin yes\n"
         f"PasswordAuthentication no\nMaxStartups 200\nSetEnv {settings}\n{setting}\n"
     )
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {Path(f'{host_key}.pub').read_text()}")

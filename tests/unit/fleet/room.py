@@ -36,7 +36,7 @@ from sriovctl.targets import Target
 from sriovctl.transaction import Event, StepDone, StepStarted
 from sriovctl.wanted import HostWant
 from sriovctl.waves import Share
-from tests.unit.fleet.remote import SSHD, Server, keygen
+from tests.unit.fleet.remote import SSHD, Server, keygen, use_pam
 from tests.unit.namespaces import why_no_mounts
 from tests.unit.test_reconcile import Recorder, World
 
@@ -83,7 +83,7 @@ class Room:
         config = self.folder / f"{name}-sshd"
         config.write_text(
             f"Port {self.ports[name]}\nListenAddress 127.0.0.1\nHostKey {self.host_key}\n"
-            f"PidFile none\nAuthorizedKeysFile {self.key}.pub\nStrictModes no\nUsePAM no\n"
+            f"PidFile none\nAuthorizedKeysFile {self.key}.pub\nStrictModes no\n{use_pam()}\n"
             "PermitRootLogin yes\nPasswordAuthentication no\n"
             f'SetEnv "SRIOVCTL_STATE={state}" "PATH={path}"\n'
         )
