@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import TypeGuard
 
 from sriovctl.agent import order
 from sriovctl.chain.cards import Card, Leg, is_card, leg_of, nics_of
 from sriovctl.host import VM, HostState
 from sriovctl.insidefacts import Inside, InsideBond
+from sriovctl.names import MAC_ADDRESS, UNSET_MAC
 from sriovctl.plan import Finding, Severity, Step
 from sriovctl.shell import command
 from sriovctl.wanted import HostWant
@@ -118,13 +120,12 @@ def not_whole(want: HostWant, have: HostState, vms: Iterable[VM], seen: Seen) ->
         wishes = nics_of(want, vm.name)
         live = [nic for nic in vm.live_nics if any(is_card(nic, wish) for wish in wishes)]
         up = [leg.permanent_mac for bond in inside.bonds for leg in bond.legs if leg.up]
-        # a guest that booted since a VF got another address has never seen the card's own
-        known = [{nic.mac, there.get(nic.pci or "")} for nic in live]
+        known = [known_by([nic.mac], there.get(nic.pci or ""))[-1] for nic in live]
         for at in _unmet(known, up):
             yield f"{vm.name}: its card {live[at].mac} is not up in a bond"
 
 
-def _unmet(cards: Sequence[Set[str | None]], up: Sequence[str]) -> list[int]:
+def _unmet(cards: Sequence[Set[str]], up: Sequence[str]) -> list[int]:
     """Which cards have no leg of their own among those that are up, as many as can having one.
 
     Two cards may be known by the same address, and one card by two.
@@ -179,8 +180,22 @@ def _move(vm: VM, bond: InsideBond, target: str, leg: Leg) -> Step:
 
 
 def _known(card: Card) -> tuple[frozenset[str], frozenset[str]]:
-    """By which addresses a guest may know a card: its own, or also the one that its VF has."""
-    return card.macs, card.macs if card.vf_mac is None else card.macs | {card.vf_mac}
+    return known_by(card.macs, card.vf_mac)
+
+
+def known_by(
+    own: Iterable[str | None], vf_mac: str | None
+) -> tuple[frozenset[str], frozenset[str]]:
+    """By which addresses a guest may know a card: its own, or also the one that its VF has.
+
+    A guest that booted since the VF got another address has never seen the card's own.
+    """
+    surest = frozenset(mac for mac in own if _is_address(mac))
+    return surest, surest | {mac for mac in [vf_mac] if _is_address(mac)}
+
+
+def _is_address(mac: str | None) -> TypeGuard[str]:
+    return mac is not None and mac != UNSET_MAC and MAC_ADDRESS.fullmatch(mac) is not None
 
 
 def bond_of(inside: Inside, *known: frozenset[str]) -> tuple[InsideBond | None, frozenset[str]]:
