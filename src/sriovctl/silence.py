@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sriovctl.chain.otherleg import bond_of, key_of, known_by
+from sriovctl.chain.otherleg import bond_of, known_by
 from sriovctl.host import PF, VF, VM, HostState
 from sriovctl.insidefacts import Inside, InsideBond
 from sriovctl.names import UNSET_MAC
@@ -42,7 +42,7 @@ class _Card:
 
 def vms_to_ask(have: HostState) -> tuple[str, ...]:
     """Running VMs whose pair goes silent if their bond is the wrong one: UUIDs, or names."""
-    return tuple(key_of(vm) for vm in have.vms if _hangs_on_the_bond(_cards(vm, have)))
+    return tuple(vm.key for vm in have.vms if _hangs_on_the_bond(_cards(vm, have)))
 
 
 def findings(want: HostWant, have: HostState, inside: Mapping[str, Inside]) -> list[Finding]:
@@ -57,7 +57,7 @@ def findings(want: HostWant, have: HostState, inside: Mapping[str, Inside]) -> l
         cards = _cards(vm, have)
         if not _hangs_on_the_bond(cards):
             continue
-        said = inside.get(key_of(vm), Inside(vm=vm.name, why_not="it was not asked"))
+        said = inside.get(vm.key, Inside(vm=vm.name, why_not="it was not asked"))
         if said.why_not:
             found.append(_unseen(vm, cards, said.why_not))
         for bond in said.bonds:

@@ -15,12 +15,7 @@ from sriovctl.shell import command
 from sriovctl.wanted import HostWant
 
 Seen = Mapping[str, Inside]
-"""Looks into VMs, by :func:`key_of`."""
-
-
-def key_of(vm: VM) -> str:
-    """What virsh is to call a VM: a name that looks like a number would be an ID."""
-    return vm.uuid or vm.name
+"""Looks into VMs, by their keys."""
 
 
 def blocking(
@@ -79,7 +74,7 @@ def not_ready(leg: Leg, seen: Seen, *, blind: bool) -> list[Finding]:
     """
     found = []
     for vm in leg.vms:
-        inside = seen[key_of(vm)]
+        inside = seen[vm.key]
         if inside.why_not:
             found += [] if blind else [_unseen(vm, inside)]
             continue
@@ -114,7 +109,7 @@ def not_whole(want: HostWant, have: HostState, vms: Iterable[VM], seen: Seen) ->
     """
     there = {vf.pci: vf.mac for pf in have.pfs for vf in pf.vfs}
     for vm in vms:
-        inside = seen[key_of(vm)]
+        inside = seen[vm.key]
         if inside.why_not:
             continue
         wishes = nics_of(want, vm.name)
@@ -153,7 +148,7 @@ def moves(leg: Leg, seen: Seen) -> list[Step]:
     steps = {}
     for vm in leg.vms:
         for card in leg.cards_of(vm):
-            bond, macs = bond_of(seen[key_of(vm)], *_known(card))
+            bond, macs = bond_of(seen[vm.key], *_known(card))
             # in other modes no leg carries by itself
             if bond is None or bond.active is None:
                 continue
@@ -173,7 +168,7 @@ def _move(vm: VM, bond: InsideBond, target: str, leg: Leg) -> Step:
         link="guests",
         title=f"VM {vm.name}: {bond.name} over to {target}",
         reason=f"its card of {leg.name} is about to go",
-        do=command("run_inside", key_of(vm), order(script)),
+        do=command("run_inside", vm.key, order(script)),
         check="",
         undo="",
     )
