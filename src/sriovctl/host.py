@@ -145,6 +145,11 @@ class VM(Frozen):
     live_drives: tuple[str, ...] = ()
     """Those that the running machine has."""
 
+    @property
+    def key(self) -> str:
+        """What virsh is to call it: a name that looks like a number would be an ID."""
+        return self.uuid or self.name
+
 
 class Process(Frozen):
     """Something other than a libvirt domain that has a VF open through VFIO."""

@@ -11,7 +11,7 @@ def identify(want: PFWant, have: HostState) -> PF | Finding:
     """The PF that is meant, or why none can be.
 
     A card's identity is its slot together with its permanent address: cards move, and names
-    follow slots (FIELD-NOTES section 10). What the rack file pins of the two must hold.
+    follow slots. What the rack file pins of the two must hold.
     """
     pf = next((pf for pf in have.pfs if _means(want, pf)), None)
     if pf is None:

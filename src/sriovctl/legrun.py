@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from sriovctl import chain, inside
 from sriovctl.chain import legs, otherleg
 from sriovctl.chain.cards import Leg, leg_of
-from sriovctl.chain.otherleg import Seen, key_of
+from sriovctl.chain.otherleg import Seen
 from sriovctl.errors import HostError, UsageError
 from sriovctl.firmware import FirmwareState
 from sriovctl.host import VM, HostState
@@ -42,7 +42,7 @@ class Bonds:
     def before(self, going: Iterable[Leg]) -> Seen:
         """Look into the VMs of legs until each has another leg up, or the time is over."""
         going = tuple(going)
-        vms = {key_of(vm): vm for leg in going for vm in leg.vms}.values()
+        vms = {vm.key: vm for leg in going for vm in leg.vms}.values()
         deadline = time.monotonic() + self._timeouts.bond_s
         while True:
             seen = self._look(vms)
@@ -62,7 +62,7 @@ class Bonds:
         while vms:
             seen = self._look(vms)
             broken = list(otherleg.not_whole(want, have, vms, seen))
-            unseen = [f"{vm.name}: {why}" for vm in vms if (why := seen[key_of(vm)].why_not)]
+            unseen = [f"{vm.name}: {why}" for vm in vms if (why := seen[vm.key].why_not)]
             if not broken and (self.blind or not unseen):
                 for text in unseen:
                     self._observer.said(self._reach.name, f"not looked into {text}")
@@ -82,7 +82,7 @@ class Bonds:
 
     def _look(self, vms: Iterable[VM]) -> Seen:
         answer_s = max(self._timeouts.agent_s, self._timeouts.bond_s)
-        return inside.look(self._reach, map(key_of, vms), timeout_s=answer_s)
+        return inside.look(self._reach, [vm.key for vm in vms], timeout_s=answer_s)
 
     def _pause(self, why: str) -> None:
         self._observer.doing(self._reach.name, f"waiting: {why}")

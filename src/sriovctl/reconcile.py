@@ -109,7 +109,7 @@ def look_inside(
         vm = have.vm_named(vm_want.name)
         wanted = vm_want.inside
         if wanted is not None and wanted.by == "agent" and vm is not None and vm.running:
-            asked[chain.inside.key_of(vm)] = tuple(file.path for file in wanted.files)
+            asked[vm.key] = tuple(file.path for file in wanted.files)
     others = dict.fromkeys((*also, *chain.bonds.vms_to_ask(want, have)), ())
     others = {vm: paths for vm, paths in others.items() if vm not in asked}
     found: dict[str, inside.Inside] = {}

@@ -9,9 +9,10 @@ can say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sriovctl.chain.otherleg import bond_of, known_by
 from sriovctl.host import PF, VF, VM, HostState
 from sriovctl.insidefacts import Inside, InsideBond
 from sriovctl.names import UNSET_MAC
@@ -41,7 +42,7 @@ class _Card:
 
 def vms_to_ask(have: HostState) -> tuple[str, ...]:
     """Running VMs whose pair goes silent if their bond is the wrong one: UUIDs, or names."""
-    return tuple(_key(vm) for vm in have.vms if _hangs_on_the_bond(_cards(vm, have)))
+    return tuple(vm.key for vm in have.vms if _hangs_on_the_bond(_cards(vm, have)))
 
 
 def findings(want: HostWant, have: HostState, inside: Mapping[str, Inside]) -> list[Finding]:
@@ -56,16 +57,13 @@ def findings(want: HostWant, have: HostState, inside: Mapping[str, Inside]) -> l
         cards = _cards(vm, have)
         if not _hangs_on_the_bond(cards):
             continue
-        said = inside.get(_key(vm), Inside(vm=vm.name, why_not="it was not asked"))
+        said = inside.get(vm.key, Inside(vm=vm.name, why_not="it was not asked"))
         if said.why_not:
             found.append(_unseen(vm, cards, said.why_not))
         for bond in said.bonds:
-            found += _of_bond(want, vm, cards, bond)
+            legs = [card for card in cards if _is_leg(card, bond, said)]
+            found += _of_bond(want, vm, cards, bond, legs)
     return found
-
-
-def _key(vm: VM) -> str:
-    return vm.uuid or vm.name
 
 
 def _cards(vm: VM, have: HostState) -> tuple[_Card, ...]:
@@ -87,13 +85,24 @@ def _hangs_on_the_bond(cards: tuple[_Card, ...]) -> bool:
     )
 
 
+def _is_leg(card: _Card, bond: InsideBond, said: Inside) -> bool:
+    """Whether a bond of a VM has a card.
+
+    Where no bond knows it by what the host gave it, its address may be one that the guest chose.
+    """
+    there, macs = bond_of(said, *known_by([card.mac], card.vf.mac))
+    return there is bond or (there is None and any(leg.mac in macs for leg in bond.legs))
+
+
 def _of_bond(
-    want: HostWant, vm: VM, cards: tuple[_Card, ...], bond: InsideBond
+    want: HostWant,
+    vm: VM,
+    cards: tuple[_Card, ...],
+    bond: InsideBond,
+    legs: Sequence[_Card],
 ) -> Iterator[Finding]:
     if bond.mode != "active-backup" or bond.fail_over_mac == "active":
         return
-    own = {leg.permanent_mac for leg in bond.legs} | {leg.mac for leg in bond.legs}
-    legs = [card for card in cards if card.mac in own or (not card.mac and card.vf.mac in own)]
     ports = {card.pf.pci for card in legs}
     # with follow a trusted guest changes the address at the failover, and the card with it
     dropping = [

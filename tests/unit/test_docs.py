@@ -34,6 +34,20 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+def headings(page: Path) -> set[str]:
+    """As links name them."""
+    text = BLOCK.sub("", page.read_text("utf-8"))
+    found = [line.lower() for line in re.findall(r"^#+ (.*)$", text, re.MULTILINE)]
+    return {re.sub(r"[^\w -]", "", line).replace(" ", "-") for line in found}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_links_to_a_heading_lead_there(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text("utf-8"))
+    targets = [(page.parent / link if link else page, heading) for link, heading in links]
+    assert [heading for target, heading in targets if heading not in headings(target)] == []
+
+
 def rack_files() -> list[tuple[str, str]]:
     return [
         (f"{names(page)} block {number}", text)
@@ -135,11 +149,9 @@ def test_both_readmes_say_the_same() -> None:
     blocks = [[text for _, text in BLOCK.findall(page)] for page in (english, chinese)]
     assert re.sub(r"#.*", "", blocks[0][0]) == re.sub(r"#.*", "", blocks[1][0])
     assert blocks[0][1:] == blocks[1][1:]
-    for what in (
-        LINK,
-        re.compile(r"^\| `(sriovctl .+?)` \|", re.MULTILINE),
-        re.compile(r"^(#+)", re.M),
-    ):
+    verbs = re.compile(r"^\| `(sriovctl .+?)` \|", re.MULTILINE)
+    assert verbs.findall(english) == verbs.findall(chinese)
+    for what in (LINK, re.compile(r"^(#+)", re.M)):
         said = [sorted(what.findall(page)) for page in (english, chinese)]
         said = [[one for one in found if not one.startswith("README")] for found in said]
         assert said[0] == said[1]

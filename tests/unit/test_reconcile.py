@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -156,6 +157,8 @@ def apply(
     reach: LocalReach,
     world: World,
     *,
+    want: HostWant = WANT,
+    planner: reconcile.Planner | None = None,
     observer: Recorder | None = None,
     allow: frozenset[Impact] = frozenset(),
     confirm_s: int = 20,
@@ -164,13 +167,13 @@ def apply(
 ) -> reconcile.Outcome:
     return reconcile.apply(
         reach,
-        WANT,
+        want,
         observer=observer or Recorder(),
         leave=permission.Leave(allow),
         confirm_s=confirm_s,
         timeouts=timeouts,
         expected=expected,
-        planner=world.plan,
+        planner=planner or world.plan,
     )
 
 
@@ -315,20 +318,40 @@ def test_steps_that_do_not_hold_are_named(world: World) -> None:
     assert "write file1" in caught.value.found
 
 
-def test_a_plan_without_an_end_comes_to_an_end(world: World) -> None:
-    number = 0
+def stages_one_by_one(count: int | None) -> reconcile.Planner:
+    """Plans of one stage, each another; so many, or without an end."""
+    numbers = itertools.count() if count is None else iter(range(count))
 
-    def always_more(want: HostWant, have: HostState, bmc: FirmwareState | None) -> Plan:
-        nonlocal number
-        number += 1
-        step = Step(
-            link="pools", title=f"step {number}", reason="", do="true", check="true", undo=""
-        )
-        return Plan(host="h", stages=(Stage(title="more", steps=(step,)),))
+    def plan(want: HostWant, have: HostState, bmc: FirmwareState | None) -> Plan:
+        stages = tuple(
+            Stage(
+                title="more",
+                steps=(
+                    Step(
+                        link="pools", title=f"step {number}", reason="", do="true", check="true",
+                        undo="",
+                    ),
+                ),
+            )
+            for number in itertools.islice(numbers, 1)
+        )  # fmt: skip
+        return Plan(host="h", stages=stages)
 
-    world.plan = always_more  # type: ignore[method-assign]
-    with pytest.raises(TransactionError, match="still not as wanted after 12 stages"):
-        apply(Counting(), world)
+    return plan
+
+
+@pytest.mark.parametrize(("ports", "most"), [(0, 12), (8, 28)])
+def test_a_plan_comes_to_an_end_and_many_ports_may_take_turns_before(
+    world: World, ports: int, most: int
+) -> None:
+    pfs = tuple(
+        PFWant(name=f"em{n}", by="name", vfs=7, pool=None, autoprobe=False) for n in range(ports)
+    )
+    want = WANT.model_copy(update={"pfs": pfs})
+    planned = apply(Counting(), world, want=want, planner=stages_one_by_one(most))
+    assert len(planned.stages) == most
+    with pytest.raises(TransactionError, match=f"still not as wanted after {most} stages"):
+        apply(Counting(), world, want=want, planner=stages_one_by_one(None))
 
 
 def restart_stage(kind: Literal["reboot", "power-cycle"], reason: str) -> Stage:

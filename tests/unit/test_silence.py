@@ -92,6 +92,42 @@ def test_a_leg_that_the_bond_could_not_take_is_named(tmp_path: Path) -> None:
     assert "no leg on em2" in finding.found
 
 
+def redefined(have: HostState, second: str | None) -> HostState:
+    """The same host with another address for the card on em2 in the VM's definition."""
+    (vm,) = have.vms
+    nics = (vm.live_nics[0], vm.live_nics[1].model_copy(update={"mac": second}))
+    return have.model_copy(
+        update={"vms": (vm.model_copy(update={"nics": nics, "live_nics": nics}),)}
+    )
+
+
+@pytest.mark.parametrize("own", ["02:00:00:00:09:00", None])
+def test_a_leg_is_known_by_its_vfs_address_too(own: str | None, tmp_path: Path) -> None:
+    # set by hand, before the guest booted
+    (finding,) = found(redefined(world(), own), bond(*WHOLE), tmp_path)
+    assert "silent on em2" in finding.found
+    assert f"{SECOND} on em2" in finding.found
+    (finding,) = found(redefined(world(), own), bond(OWN[0]), tmp_path)
+    assert "no leg on em2" in finding.found
+
+
+def test_a_leg_is_known_by_its_definitions_address_though_its_vf_has_another(
+    tmp_path: Path,
+) -> None:
+    # set by hand, while the guest ran
+    old = "02:00:00:00:09:00"
+    (finding,) = found(redefined(world(), old), bond(OWN[0], (old, FIRST)), tmp_path)
+    assert "silent on em2" in finding.found
+    assert f"{SECOND} on em2" in finding.found
+
+
+def test_a_leg_is_known_by_the_address_that_the_guest_chose(tmp_path: Path) -> None:
+    chosen, booted = "02:00:00:00:05:00", "02:00:00:00:09:00"
+    have = redefined(world((FIRST, chosen)), None)
+    (finding,) = found(have, bond(OWN[0], (booted, chosen), mac=chosen), tmp_path)
+    assert "silent on em1" in finding.found
+
+
 @pytest.mark.parametrize(
     ("have", "said"),
     [

@@ -10,7 +10,7 @@ from typing import Final
 
 BUSY: Final = frozenset({"SYS518", "SWC0700", "RED023", "JCP024", "LC068", "RAC0218"})
 """iDRAC or its Lifecycle Controller is busy, or has no session left: nothing was done, and the same
-will work later (Dell's Error and Event Messages guide; FIELD-NOTES section 9)."""
+will work later (Dell's Error and Event Messages guide)."""
 
 _MEANING: Final = {
     "RAC947": (

@@ -1,7 +1,7 @@
 """A kernel's command line, word by word as the kernel itself reads it.
 
-Words are whole: ``iommu=pt`` is not in ``amd_iommu=pt``, and ``intel_iommu=on,sm_on`` says on
-(FIELD-NOTES section 8). Where a word comes twice the last one holds, as it does for the kernel.
+Words are whole: ``iommu=pt`` is not in ``amd_iommu=pt``, and ``intel_iommu=on,sm_on`` says on.
+Where a word comes twice the last one holds, as it does for the kernel.
 """
 
 from __future__ import annotations

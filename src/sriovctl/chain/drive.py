@@ -20,7 +20,7 @@ def steps(want: VMWant, vm: VM, have: HostState) -> list[Step]:
     """
     if want.inside is None or want.inside.by != "drive":
         return _take_away(vm, have)
-    path, key = _path(vm), vm.uuid or vm.name
+    path, key = _path(vm), vm.key
     made = []
     image = _image(want.name, want.inside)
     digest = hashlib.sha256(image).hexdigest()
@@ -80,7 +80,7 @@ def _runs_without(vm: VM) -> Finding:
 
 
 def _take_away(vm: VM, have: HostState) -> list[Step]:
-    path, key = _path(vm), vm.uuid or vm.name
+    path, key = _path(vm), vm.key
     made = []
     if path in vm.drives:
         made.append(
@@ -108,7 +108,7 @@ def _take_away(vm: VM, have: HostState) -> list[Step]:
 
 
 def _path(vm: VM) -> str:
-    return f"{CONFIG_DRIVES}{vm.uuid or vm.name}.iso"
+    return f"{CONFIG_DRIVES}{vm.key}.iso"
 
 
 def _image(name: str, wanted: InsideWant) -> bytes:

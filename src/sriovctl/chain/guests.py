@@ -119,7 +119,7 @@ def _one_vm(
         _nics(vm_want, vm, have, ports, result)
     result.build += drive.steps(vm_want, vm, have)
     result.findings += drive.findings(vm_want, vm)
-    key = vm.uuid or name
+    key = vm.key
     # libvirt starts no VM at boot that is not defined
     if vm.persistent and vm_want.autostart is not None and vm_want.autostart != vm.autostart:
         result.build.append(_autostart(name, key, vm_want.autostart))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sriovctl.agent import order
 from sriovctl.chain.steps import LinkPlan
-from sriovctl.host import VM, HostState
+from sriovctl.host import HostState
 from sriovctl.insidefacts import Inside, InsideBond, InsideFile
 from sriovctl.netconf import File, Network
 from sriovctl.plan import Finding, Severity, Step
@@ -56,17 +56,12 @@ def vms_with_drives(want: HostWant, have: HostState) -> tuple[str, ...]:
     return tuple(key for _, key, wanted in _running(want, have) if wanted.by == "drive")
 
 
-def key_of(vm: VM) -> str:
-    """By what a VM is asked for, and is in ``HostState.inside``."""
-    return vm.uuid or vm.name
-
-
 def _running(want: HostWant, have: HostState) -> Iterator[tuple[str, str, InsideWant]]:
     """Running VMs for whose inside the rack file wants something: name, key, what."""
     for vm_want in want.vms:
         vm = have.vm_named(vm_want.name)
         if vm_want.inside is not None and vm is not None and vm.running:
-            yield vm_want.name, key_of(vm), vm_want.inside
+            yield vm_want.name, vm.key, vm_want.inside
 
 
 def _put(name: str, key: str, wanted: InsideWant, inside: Inside) -> Step | None:

@@ -1,8 +1,8 @@
 """Link *kernel*: the arguments that the IOMMU and old drivers need, and VFIO's modules.
 
-Staged, running and active are three facts (FIELD-NOTES section 8): what the boot loader has, what
-/proc/cmdline says, and that IOMMU groups exist. This link stages; :func:`reboot_reason` says
-whether a reboot must make it run.
+Staged, running and active are three facts: what the boot loader has, what /proc/cmdline says, and
+that IOMMU groups exist. This link stages; :func:`reboot_reason` says whether a reboot must make it
+run.
 """
 
 from __future__ import annotations

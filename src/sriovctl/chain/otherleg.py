@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import TypeGuard
 
 from sriovctl.agent import order
 from sriovctl.chain.cards import Card, Leg, is_card, leg_of, nics_of
 from sriovctl.host import VM, HostState
 from sriovctl.insidefacts import Inside, InsideBond
+from sriovctl.names import MAC_ADDRESS, UNSET_MAC
 from sriovctl.plan import Finding, Severity, Step
 from sriovctl.shell import command
 from sriovctl.wanted import HostWant
 
 Seen = Mapping[str, Inside]
-"""Looks into VMs, by :func:`key_of`."""
-
-
-def key_of(vm: VM) -> str:
-    """What virsh is to call a VM: a name that looks like a number would be an ID."""
-    return vm.uuid or vm.name
+"""Looks into VMs, by their keys."""
 
 
 def blocking(
@@ -77,7 +74,7 @@ def not_ready(leg: Leg, seen: Seen, *, blind: bool) -> list[Finding]:
     """
     found = []
     for vm in leg.vms:
-        inside = seen[key_of(vm)]
+        inside = seen[vm.key]
         if inside.why_not:
             found += [] if blind else [_unseen(vm, inside)]
             continue
@@ -112,19 +109,18 @@ def not_whole(want: HostWant, have: HostState, vms: Iterable[VM], seen: Seen) ->
     """
     there = {vf.pci: vf.mac for pf in have.pfs for vf in pf.vfs}
     for vm in vms:
-        inside = seen[key_of(vm)]
+        inside = seen[vm.key]
         if inside.why_not:
             continue
         wishes = nics_of(want, vm.name)
         live = [nic for nic in vm.live_nics if any(is_card(nic, wish) for wish in wishes)]
         up = [leg.permanent_mac for bond in inside.bonds for leg in bond.legs if leg.up]
-        # a guest that booted since a VF got another address has never seen the card's own
-        known = [{nic.mac, there.get(nic.pci or "")} for nic in live]
+        known = [known_by([nic.mac], there.get(nic.pci or ""))[-1] for nic in live]
         for at in _unmet(known, up):
             yield f"{vm.name}: its card {live[at].mac} is not up in a bond"
 
 
-def _unmet(cards: Sequence[Set[str | None]], up: Sequence[str]) -> list[int]:
+def _unmet(cards: Sequence[Set[str]], up: Sequence[str]) -> list[int]:
     """Which cards have no leg of their own among those that are up, as many as can having one.
 
     Two cards may be known by the same address, and one card by two.
@@ -152,7 +148,7 @@ def moves(leg: Leg, seen: Seen) -> list[Step]:
     steps = {}
     for vm in leg.vms:
         for card in leg.cards_of(vm):
-            bond, macs = bond_of(seen[key_of(vm)], *_known(card))
+            bond, macs = bond_of(seen[vm.key], *_known(card))
             # in other modes no leg carries by itself
             if bond is None or bond.active is None:
                 continue
@@ -172,15 +168,29 @@ def _move(vm: VM, bond: InsideBond, target: str, leg: Leg) -> Step:
         link="guests",
         title=f"VM {vm.name}: {bond.name} over to {target}",
         reason=f"its card of {leg.name} is about to go",
-        do=command("run_inside", key_of(vm), order(script)),
+        do=command("run_inside", vm.key, order(script)),
         check="",
         undo="",
     )
 
 
 def _known(card: Card) -> tuple[frozenset[str], frozenset[str]]:
-    """By which addresses a guest may know a card: its own, or also the one that its VF has."""
-    return card.macs, card.macs if card.vf_mac is None else card.macs | {card.vf_mac}
+    return known_by(card.macs, card.vf_mac)
+
+
+def known_by(
+    own: Iterable[str | None], vf_mac: str | None
+) -> tuple[frozenset[str], frozenset[str]]:
+    """By which addresses a guest may know a card: its own, or also the one that its VF has.
+
+    A guest that booted since the VF got another address has never seen the card's own.
+    """
+    surest = frozenset(mac for mac in own if _is_address(mac))
+    return surest, surest | {mac for mac in [vf_mac] if _is_address(mac)}
+
+
+def _is_address(mac: str | None) -> TypeGuard[str]:
+    return mac is not None and mac != UNSET_MAC and MAC_ADDRESS.fullmatch(mac) is not None
 
 
 def bond_of(inside: Inside, *known: frozenset[str]) -> tuple[InsideBond | None, frozenset[str]]:

@@ -10,10 +10,9 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sriovctl.chain.otherleg import bond_of, key_of, others_up
+from sriovctl.chain.otherleg import bond_of, known_by, others_up
 from sriovctl.host import PF, VF, VM, HostState, VMNic
 from sriovctl.insidefacts import Inside, InsideBond
-from sriovctl.names import MAC_ADDRESS, UNSET_MAC
 from sriovctl.plan import Finding, Severity
 from sriovctl.shell import command
 
@@ -55,7 +54,7 @@ class CardOnPort:
 
 def vms_to_ask(ports: Iterable[PF], have: HostState) -> tuple[str, ...]:
     """Running VMs with VFs of ports, by what they are asked for."""
-    return tuple(dict.fromkeys(key_of(vm) for pf in ports for vm, _, _ in _held(pf, have)))
+    return tuple(dict.fromkeys(vm.key for pf in ports for vm, _, _ in _held(pf, have)))
 
 
 def on_port(pf: PF, have: HostState) -> list[CardOnPort]:
@@ -126,7 +125,7 @@ def _words(cards: Iterable[CardOnPort]) -> Iterator[str]:
     """What each VM is called, what virsh is to call it, and by what it knows its cards."""
     macs: dict[tuple[str, str], set[str]] = {}
     for card in cards:
-        macs.setdefault((card.vm.name, key_of(card.vm)), set()).update(card.macs)
+        macs.setdefault((card.vm.name, card.vm.key), set()).update(card.macs)
     for (name, key), known in macs.items():
         yield from (name, key, ",".join(sorted(known)))
 
@@ -144,13 +143,12 @@ def _held(pf: PF, have: HostState) -> list[tuple[VM, VMNic, VF]]:
 
 
 def _card(vm: VM, nic: VMNic, vf: VF, have: HostState) -> CardOnPort:
-    own = _addresses(nic.mac)
-    macs = own | _addresses(vf.mac)
-    inside = have.inside.get(key_of(vm), Inside(vm=vm.name, why_not="it was not asked"))
+    known = known_by([nic.mac], vf.mac)
+    inside = have.inside.get(vm.key, Inside(vm=vm.name, why_not="it was not asked"))
     if inside.why_not:
         why = f"nobody can look into it: {inside.why_not}"
-        return CardOnPort(vm, macs, None, why, f"start qemu-guest-agent in {vm.name}")
-    bond, macs = bond_of(inside, own, macs)
+        return CardOnPort(vm, known[-1], None, why, f"start qemu-guest-agent in {vm.name}")
+    bond, macs = bond_of(inside, *known)
     if bond is None:
         mend = "sriovctl guest-config prints the files of a bond"
         return CardOnPort(vm, macs, None, "its card there is in no bond", mend)
@@ -165,10 +163,3 @@ def _card(vm: VM, nic: VMNic, vf: VF, have: HostState) -> CardOnPort:
     legs = ", ".join(f"{leg.name} {'up' if leg.up else 'down'}" for leg in bond.legs)
     why = f"no other leg of {bond.name} is up ({legs})"
     return CardOnPort(vm, macs, bond, why, f"look in {vm.name}: cat /proc/net/bonding/{bond.name}")
-
-
-def _addresses(mac: str | None) -> frozenset[str]:
-    """None of what is no address."""
-    if mac is None or mac == UNSET_MAC or not MAC_ADDRESS.fullmatch(mac):
-        return frozenset()
-    return frozenset([mac])

@@ -2,8 +2,8 @@
 
 Four files on the host, none of them edited in place. A udev rule gives each PF a systemd device
 of its own and asks for its unit whenever the PF appears; a unit that only ran at boot would miss
-a PF that comes back later (FIELD-NOTES section 10). multi-user.target wants the same unit, and the
-unit is ordered before libvirt's daemons, so that at boot VFs are there before pools and VMs start.
+a PF that comes back later. multi-user.target wants the same unit, and the unit is ordered
+before libvirt's daemons, so that at boot VFs are there before pools and VMs start.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def attach(vm: VM, nic: NicWant, flags: list[str], pf: PF | None) -> Step:
     :param flags: ``--config``, ``--live``
     :param pf: of the card's leg; None where nobody knows it
     """
-    key = vm.uuid or vm.name
+    key = vm.key
     card = (key, nic.mac, xml_text(nic.pool), "" if pf is None else pf.pci)
     xml = nic_xml(nic.pool, nic.mac, nic.vlan)
     as_defined = command("plug_in_as_defined", *card, xml)
@@ -59,7 +59,7 @@ def detach(vm: VM, nic: VMNic, flags: list[str], have: HostState, reason: str) -
 
     :param flags: as of :func:`attach`
     """
-    key, pool, mac = vm.uuid or vm.name, nic.pool or "", nic.mac or ""
+    key, pool, mac = vm.key, nic.pool or "", nic.mac or ""
     card = (key, mac, xml_text(pool), _pf_of_pool(pool, have))
     xml = nic_xml(pool, mac, nic.vlan)
     live = "--live" in flags

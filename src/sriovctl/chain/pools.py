@@ -124,7 +124,7 @@ def _set_up(
 def _why_restart(pf_want: PFWant, pf: PF, pool: Pool | None, have: HostState) -> str:
     """Why a running pool must be started again; empty where it need not.
 
-    libvirt lists a PF's VFs once, when the network starts (FIELD-NOTES section 7).
+    libvirt lists a PF's VFs once, when the network starts.
     """
     if pool is None or not pool.active:
         return ""

@@ -64,7 +64,7 @@ def stages(want: HostWant, have: HostState, restart: Restart) -> tuple[Stage, ..
 
 def _make_way(have: HostState, running: list[VM], restart: Restart) -> Step:
     noted = _noted(have)
-    keys = [vm.uuid or vm.name for vm in running]
+    keys = [vm.key for vm in running]
     undo = [command("start_vms", *keys)]
     undo.append(command("note_vms", NOTE, *noted) if noted else command("forget_vms", NOTE))
     return Step(
@@ -90,7 +90,7 @@ def findings(have: HostState, restart: Restart) -> list[Finding]:
             about=vm.name,
             found=f"the running VM {vm.name} has no definition on the host",
             means="it would be gone for good once it is shut down for the restart",
-            mend=f"{command('virsh', 'dumpxml', '--inactive', vm.uuid or vm.name)} | "
+            mend=f"{command('virsh', 'dumpxml', '--inactive', vm.key)} | "
             "virsh define /dev/stdin, or shut it down",
         )
         for vm in have.vms
@@ -126,7 +126,7 @@ def come_back(want: HostWant, have: HostState) -> tuple[Step, ...]:
         return ()
     to_run = {vm.name for vm in want.vms if vm.running}
     off = [vm for vm in _off(have) if vm.name not in to_run]
-    keys = [vm.uuid or vm.name for vm in off]
+    keys = [vm.key for vm in off]
     again = Step(
         link="guests",
         title=f"start again: {', '.join(vm.name for vm in off)}",
@@ -153,7 +153,7 @@ def left_off(have: HostState) -> tuple[str, ...]:
 
 def _off(have: HostState) -> list[VM]:
     noted = _noted(have)
-    return [vm for vm in have.vms if (vm.uuid or vm.name) in noted and not vm.running]
+    return [vm for vm in have.vms if vm.key in noted and not vm.running]
 
 
 def _noted(have: HostState) -> list[str]:

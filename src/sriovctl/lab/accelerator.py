@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sriovctl.lab import debian
+from sriovctl.lab.progress import Progress
 from sriovctl.lab.timeouts import seconds
 
 _KVM = Path("/dev/kvm")
@@ -18,6 +19,8 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 #: ends with status (0x21 << 1) | 1, which nothing else gives.
 _BOOT_SECTOR = (b"\xba\xf4\x00\xb0\x21\xee\xf4\xeb\xfd").ljust(510, b"\0") + b"\x55\xaa"
 _PROOF = (0x21 << 1) | 1
+
+_HANGS = "a machine with KVM started but did not run"
 
 #: What an emulated processor does without. `rep movsb` and `rep stosb` are said to be fast by
 #: these, so Linux and glibc copy and clear with them; QEMU emulates them byte by byte.
@@ -45,13 +48,14 @@ class Accelerator:
         return ("-accel", "tcg", "-cpu", f"max,{_SLOW_EMULATED}{hidden}", "-smp", "1")
 
 
-def choose(qemu: str) -> Accelerator:
+def choose(qemu: str, progress: Progress) -> Accelerator:
     """Start a tiny machine with KVM and see that it runs; emulation where it does not.
 
     One that hangs takes the whole timeout to see, so that is remembered until this machine is
     booted again or has another QEMU.
 
     :param qemu: path of qemu-system-x86_64
+    :param progress: told only where it is tried
     """
     if not _KVM.exists():
         return Accelerator("tcg", "there is no /dev/kvm")
@@ -60,7 +64,12 @@ def choose(qemu: str) -> Accelerator:
     memory = debian.cache_folder() / "kvm-hangs.json"
     this = _circumstances(qemu)
     if _remembered(memory) == this:
-        return Accelerator("tcg", "a machine with KVM started but did not run, seen since the boot")
+        return Accelerator("tcg", f"{_HANGS}; that is remembered from an earlier try")
+    with progress.part("hardware KVM: tried"):
+        return _try(qemu, memory, this)
+
+
+def _try(qemu: str, memory: Path, this: dict[str, object]) -> Accelerator:
     with tempfile.TemporaryDirectory(prefix="sriovctl-kvm-") as folder:
         disk = Path(folder) / "boot.img"
         disk.write_bytes(_BOOT_SECTOR.ljust(64 * 512, b"\0"))
@@ -83,7 +92,7 @@ def choose(qemu: str) -> Accelerator:
         except subprocess.TimeoutExpired:
             memory.parent.mkdir(parents=True, exist_ok=True)
             memory.write_text(json.dumps(this) + "\n")
-            return Accelerator("tcg", "a machine with KVM started but did not run")
+            return Accelerator("tcg", _HANGS)
     if done.returncode == _PROOF:
         return Accelerator("kvm", "a machine with KVM ran")
     lines = done.stderr.strip().splitlines()

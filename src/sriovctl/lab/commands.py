@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sriovctl import ending
+
 if TYPE_CHECKING:
     from sriovctl.lab.state import Lab
 
@@ -119,9 +121,8 @@ def _write(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+@ending.as_from_the_keyboard()
 def _up(arguments: argparse.Namespace) -> int:
-    import signal
-
     from sriovctl.errors import UsageError
     from sriovctl.lab import lifecycle, progress
 
@@ -131,13 +132,6 @@ def _up(arguments: argparse.Namespace) -> int:
             "servers that are ready have no BMC",
             "add --from bare, or leave --bmc out",
         )
-
-    def stop(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    # ended from outside like from the keyboard: leave nothing behind
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, stop)
     lab = lifecycle.up(
         arguments.name,
         arguments.servers,

@@ -107,8 +107,7 @@ def _make(
     progress: Progress,
 ) -> Lab:
     """Folder, keys, disks and switches; no process yet."""
-    with progress.part("hardware KVM: tried"):
-        accelerator = choose(qemu)
+    accelerator = choose(qemu, progress)
     progress.say(f"  servers run on {accelerator.name}: {accelerator.reason}")
     base = image.ensure(progress, keep=_images_in_use())
     root = state.state_root()

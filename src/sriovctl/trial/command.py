@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sriovctl import rackfile, reconcile, targets
+from sriovctl import ending, rackfile, reconcile, targets
 from sriovctl.errors import HostError
 from sriovctl.host import PF, HostState
 from sriovctl.identity import identify
@@ -36,7 +36,6 @@ from sriovctl.trial.setting import (
     AgentWait,
     Sending,
     address_by_agent,
-    end_as_from_the_keyboard,
     only,
     running,
     say,
@@ -50,6 +49,7 @@ from sriovctl.trial.ways import UNASKED, Leg, WayName
 from sriovctl.view.results import print_json
 
 
+@ending.as_from_the_keyboard()
 def failover(arguments: argparse.Namespace) -> int:
     """``sriovctl trial failover``: real outages of VMs' legs, measured.
 
@@ -57,7 +57,6 @@ def failover(arguments: argparse.Namespace) -> int:
     """
     chosen = subjects(arguments)
     drawn.check(arguments.picture)
-    end_as_from_the_keyboard()
     if is_one(arguments) or arguments.together:
         return _tell(arguments, _at_once(arguments, chosen))
     with Telling(chosen, silent=arguments.json) as telling:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import signal
 import socket
 import sys
 import time
@@ -221,16 +220,6 @@ def lab_place(name: str, server: str) -> LabPlace:
         switches={port.name: port.switch for port in there.ports},
         taps={port.name: layout.tap_name(there, port) for port in there.ports},
     )
-
-
-def end_as_from_the_keyboard() -> None:
-    """TERM and HUP put everything back as Ctrl-C does."""
-
-    def stop(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, stop)
 
 
 def say(text: str) -> None:

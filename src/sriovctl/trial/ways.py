@@ -164,7 +164,7 @@ def _unbind(leg: Leg) -> tuple[str, str, str]:
     nic = leg.nic
     pool = nic.pool or ""
     card = (
-        leg.vm.uuid or leg.vm.name,
+        leg.vm.key,
         nic.mac or "",
         plugging.xml_text(pool),
         leg.pf.pci,

@@ -140,7 +140,7 @@ def inside(state: HostState, permanent: list[str], down: str = "") -> dict[str, 
         updelay_ms=0, downdelay_ms=0, arp_interval_ms=0, num_grat_arp=1, primary=None,
         mac=permanent[-1], legs=members,
     )  # fmt: skip
-    return {otherleg.key_of(vm): Inside(vm=vm.name, bonds=(bond,))}
+    return {vm.key: Inside(vm=vm.name, bonds=(bond,))}
 
 
 OTHERS = ("02:00:00:00:00:e1", "02:00:00:00:00:e2")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
 from sriovctl.lab import accelerator
 from sriovctl.lab.accelerator import Accelerator
+from sriovctl.lab.progress import Progress
 
 HANGS, DIES, RUNS = "exec sleep 60", "echo no KVM >&2; exit 1", "exit 67"
 
@@ -18,13 +20,19 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "qemu"
         self._starts = folder / "starts"
+        self._told = io.StringIO()
 
     def does(self, line: str) -> None:
         self.path.write_text(f"#!/bin/sh\necho >>{self._starts}\n{line}\n")
         self.path.chmod(0o755)
 
     def choose(self) -> Accelerator:
-        return accelerator.choose(str(self.path))
+        return accelerator.choose(str(self.path), Progress(self._told))
+
+    @property
+    def told(self) -> str:
+        """What was told of them."""
+        return self._told.getvalue()
 
     @property
     def starts(self) -> int:
@@ -44,7 +52,8 @@ def test_one_that_hangs_is_tried_once(qemu: Machine) -> None:
     qemu.does(HANGS)
     assert qemu.choose().name == qemu.choose().name == "tcg"
     assert qemu.starts == 1
-    assert "did not run" in qemu.choose().reason
+    assert qemu.told.count("tried: done") == 1
+    assert "did not run; that is remembered" in qemu.choose().reason
 
 
 def test_after_a_boot_or_with_another_qemu_it_is_tried_again(
@@ -82,3 +91,4 @@ def test_without_kvm_nothing_is_tried(
 ) -> None:
     monkeypatch.setattr(accelerator, "_KVM", tmp_path / "none")
     assert "no /dev/kvm" in qemu.choose().reason
+    assert qemu.told == ""

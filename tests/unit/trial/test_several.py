@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -191,7 +192,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     state = state.model_copy(update={"vms": vms})
     monkeypatch.setattr(reconcile, "look", lambda _: state)
     monkeypatch.setattr(command, "_permitted", lambda *_: None)
-    monkeypatch.setattr(command, "end_as_from_the_keyboard", lambda: None)
     return file
 
 
@@ -221,6 +221,22 @@ def test_each_result_is_told_and_kept(
         assert vm in said
     assert code == 3
     assert ("VM-9  does not run: not tried" in said) is (words == ["--all"])
+
+
+def test_only_while_it_is_tried_term_is_ctrl_c(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    meanwhile = []
+
+    def measured(_: object, chosen: Sequence[Subject], *__: object) -> list[Result]:
+        meanwhile.append(signal.getsignal(signal.SIGTERM))
+        return [result(vm=one.vm) for one in chosen]
+
+    monkeypatch.setattr(command, "_measured", measured)
+    command.failover(asked(here, "VM-3"))
+    assert len(meanwhile) == 1
+    assert before not in meanwhile
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("words", [["--all"], ["VM-3"]])

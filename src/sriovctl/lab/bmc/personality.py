@@ -1,7 +1,7 @@
 """The two iDRACs that the lab can be: what they offer and how they differ. Data only.
 
-Facts from FIELD-NOTES.md section 9 and from what people print of theirs; docs/lab-bmc.md says which
-are assumed.
+Facts from Dell's guides and from what people print of theirs; docs/lab-bmc.md says which are
+assumed.
 """
 
 from __future__ import annotations

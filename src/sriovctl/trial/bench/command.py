@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path as File
 
-from sriovctl import rackfile, reconcile, targets
+from sriovctl import ending, rackfile, reconcile, targets
 from sriovctl.errors import UsageError
 from sriovctl.host import HostState
 from sriovctl.rack import Rack
@@ -23,7 +23,6 @@ from sriovctl.trial.setting import (
     Sending,
     address_by_agent,
     check_named,
-    end_as_from_the_keyboard,
     given_addresses,
     host_of_all,
     lab_place,
@@ -36,6 +35,7 @@ from sriovctl.trial.setting import (
 from sriovctl.view.results import print_json
 
 
+@ending.as_from_the_keyboard()
 def bench(arguments: argparse.Namespace) -> int:
     """``sriovctl trial bench``: VMs and their host, measured in turns.
 
@@ -56,7 +56,6 @@ def bench(arguments: argparse.Namespace) -> int:
             "what is sent from it to its own VMs does not cross its ports",
             "send from another: --from HOST",
         )
-    end_as_from_the_keyboard()
     known = {**_of_rack(rack, vms), **given}
 
     def trial(sending: Sending) -> Result:
