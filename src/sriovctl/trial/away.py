@@ -13,6 +13,7 @@ from sriovctl.plan import Stage
 from sriovctl.reach import Reach
 from sriovctl.shell import command
 from sriovctl.transaction import (
+    Begun,
     ConfirmWait,
     Ended,
     StepFailed,
@@ -72,6 +73,7 @@ class Away:
         place = None if state is None else command(f"SRIOVCTL_STATE={state}")
         self._environment = "" if place is None else f"export {place}\n"
         self._settled = threading.Event()
+        self._begun = False
         self._end: Ended | None = None
         self._failed: StepFailed | None = None
         self._undo_failed: UndoFailed | None = None
@@ -112,6 +114,8 @@ class Away:
 
     def _on_line(self, line: str) -> None:
         match parse_event(line):
+            case Begun():
+                self._begun = True
             case StepStarted():
                 self.taken = time.time()
             case ConfirmWait():
@@ -143,31 +147,60 @@ class Away:
         """Give the leg back and see that it is; nothing to do where it was given back already.
 
         A host that cannot be reached just now is asked again until it must have answered after the
-        bound, at which it gives the leg back by itself.
+        bound, at which it gives the leg back by itself. Where it cannot any more, as what took the
+        leg was killed or the host restarted, that is done for it.
 
         :raises TransactionError: nobody can say whether it is back, or it is not
         """
         deadline = time.monotonic() + self._bound_s + self._answer_s
         while self._end is None:
+            lost: UnreachableError | None = None
             try:
                 stop = f"{self._environment}set -- {command(self._name)}\n{_STOP}"
                 reach.run(stop, timeout_s=self._answer_s)
                 told = self._environment + follow_up(self._name)
                 reach.run(told, timeout_s=self._answer_s, on_line=self._on_line)
+                if self._end is None and self._begun:
+                    self._in_its_place(reach)
             except UnreachableError as error:
-                if time.monotonic() > deadline:
-                    raise TransactionError(
-                        f"{self._host}: not reached: {error.found}",
-                        f"by itself it gives the leg back {self._bound_s} s after it was taken",
-                        f"look there: {self._by_hand}",
-                    ) from error
-                time.sleep(1.0)
+                lost = error
+            if self._end is not None:
+                break
+            if time.monotonic() > deadline:
+                raise TransactionError(
+                    f"{self._host}: "
+                    + (f"not reached: {lost.found}" if lost else "it says nothing"),
+                    f"by itself it gives the leg back {self._bound_s} s after it was taken",
+                    f"look there: {self._by_hand}",
+                ) from lost
+            time.sleep(1.0)
         if self._undo_failed is not None:
             raise TransactionError(
                 f"{self._host}: the leg was not given back: {self._undo_failed.text}",
                 f"{self._stage.title} still holds",
                 f"run there: {self._by_hand}",
             )
+
+    def _in_its_place(self, reach: Reach) -> None:
+        """What a run would have undone that has died, by another."""
+        steps = tuple(
+            step.model_copy(update={"do": step.undo, "check": "", "undo": ""})
+            for step in reversed(self._stage.steps)
+        )
+        stage = Stage(title=f"{self._stage.title}: given back", steps=steps)
+        name = transaction_id(stage_digest(stage, host=self._host), secrets.token_hex(4))
+        script = launcher(compile_stage(stage, host=self._host), name, confirm_s=0)
+        done = reach.run(self._environment + script, timeout_s=self._answer_s)
+        events = [parse_event(line) for line in done.stdout.splitlines()]
+        if Ended("changed", "") not in events:
+            failed = "; ".join(event.text for event in events if isinstance(event, StepFailed))
+            raise TransactionError(
+                f"{self._host}: what took the leg away died, and the leg was not given back"
+                + (f": {failed}" if failed else ""),
+                f"{self._stage.title} still holds",
+                f"run there: {self._by_hand}",
+            )
+        self._end = Ended("undone", "by another run")
 
 
 def _wait(done: Callable[[], bool], run: Background, limit_s: float) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sriovctl.errors import TransactionError
 from sriovctl.reach import LocalReach
 from sriovctl.trial.away import Away, RefusedError
 from sriovctl.trial.ways import UNASKED, WAYS, LabPlace, Leg, Skipped, Way, WayName, way
@@ -71,6 +74,28 @@ def test_a_leg_comes_back_by_itself(tmp_path: Path, host: LocalReach) -> None:
     away._run.join(60)
     assert (tmp_path / "em1").read_text() == "up\n"
     away.give_back(host)
+
+
+@pytest.mark.parametrize("on_state", ["", "exit 1"])
+def test_where_what_took_it_was_killed_it_comes_back_by_another_run(
+    tmp_path: Path, host: LocalReach, on_state: str
+) -> None:
+    away = taken("pf-down", IGB, tmp_path)
+    away.take(host)
+    assert away._run is not None
+    lock = str((tmp_path / "state" / "lock").readlink())
+    os.kill(int(lock.partition(".")[0]), signal.SIGKILL)
+    away._run.join(60)
+    if on_state:
+        (tmp_path / "bin" / "ip").write_text(f"#!/bin/sh\necho no such device >&2\n{on_state}\n")
+        with pytest.raises(TransactionError, match=r"died.*no such device") as caught:
+            away.give_back(host)
+        assert "ip link set dev em1 up" in caught.value.mend
+        assert not away.ended
+    else:
+        away.give_back(host)
+        assert (tmp_path / "em1").read_text() == "up\n"
+        assert away.ended
 
 
 def test_what_was_never_taken_is_given_back_at_once(tmp_path: Path, host: LocalReach) -> None:
