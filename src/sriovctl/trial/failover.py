@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sriovctl.errors import BlockedError, HostError, UsageError
+from sriovctl.errors import BlockedError, HostError, SriovctlError, UsageError
 from sriovctl.host import VM, HostState
 from sriovctl.reach import LocalReach, Reach
 from sriovctl.trial import refusals
@@ -107,11 +108,12 @@ class Trial:
                 found = [way(name, same_port, self.place) for same_port in legs]
                 self.skipped += [one for one in found if isinstance(one, Skipped)]
                 self._both([one for one in found if isinstance(one, Way)])
+            return [sender.finish() for sender in senders]
         except BaseException:
             for sender in senders:
-                sender.stop()
+                with contextlib.suppress(SriovctlError):
+                    sender.stop()
             raise
-        return [sender.finish() for sender in senders]
 
     def _both(self, remaining: list[Way]) -> None:
         """One way on both legs, on one that carries if its turn is still to come."""
@@ -144,7 +146,7 @@ class Trial:
                 "the bond has no leg that works, or cannot be reached at this rate",
                 "look at /proc/net/bonding/bond0 in the VM; try a lower --rate",
             )
-        self.skipped += [Skipped(one.name, one.leg, found) for one in remaining]
+        self.skipped += [Skipped(one.name, one.leg, found, silent=True) for one in remaining]
 
     def _round(self, one: Way, began: float, before: list[str | None]) -> list[Round]:
         reach = reach_of(one, self.host, self.place)
@@ -264,10 +266,18 @@ def check_permitted(
     """Refuse where somebody else would be cut off.
 
     :raises BlockedError: says who, and nothing was taken away
+    :raises HostError: the host does not say what stands on its ports
     """
     if not {"pf-down", "cable", "switch"} & set(ways):
         return
-    above = refusals.parse(host.run(refusals.LOOK, timeout_s=answer_s).stdout)
+    done = host.run(refusals.LOOK, timeout_s=answer_s)
+    if done.status != 0:
+        raise HostError(
+            f"{host.name}: what stands on its ports cannot be seen: {done.stderr.strip()}",
+            "nothing was taken away",
+            "--force takes the legs away all the same",
+        )
+    above = refusals.parse(done.stdout)
     reasons = [
         f"{leg.name} away: {reason}"
         for leg, other in zip(legs, reversed(legs), strict=True)

@@ -25,7 +25,8 @@ for path in /sys/class/net/*/bonding/slaves; do
 		printf 'member %s %s %s\n' "$bond" "$member" "${carrier:-0}"
 	done
 done
-ip -o address show | while read -r _ name family address _; do
+addresses=$(ip -o address show) || exit
+printf '%s\n' "$addresses" | while read -r _ name family address _; do
 	case $family in
 	inet | inet6) printf 'address %s %s\n' "${name%%@*}" "$address" ;;
 	esac

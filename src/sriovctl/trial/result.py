@@ -56,14 +56,15 @@ class Result:
         return (len(self.probes) - 1) / (self.probes[-1].sent - self.probes[0].sent)
 
     def within_budget(self, one: Outage) -> bool:
-        """Over, and no longer than the budget, where there is one."""
-        return one.over and (self.budget_ms is None or one.ms <= self.budget_ms)
+        """Seen, over, and no longer than the budget, where there is one."""
+        return one.sent > 0 and one.over and (self.budget_ms is None or one.ms <= self.budget_ms)
 
     @property
     def held(self) -> bool:
-        """Every outage was within the budget."""
+        """There were outages, all that could be, and every one was within the budget."""
         outages = [one for m in self.measured for one in (m.failover, m.failback)]
-        return all(self.within_budget(one) for one in outages)
+        seen = bool(outages) and not any(skipped.silent for skipped in self.skipped)
+        return seen and all(self.within_budget(one) for one in outages)
 
     def as_json(self) -> dict[str, Any]:
         """For programs. Times in ms, moments in seconds since 1970."""

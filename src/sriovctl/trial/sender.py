@@ -46,11 +46,12 @@ class Sender:
         program = files("sriovctl.trial").joinpath("pinger.py").read_text("utf-8")
         line = command(*prefix, "-c", program, address, f"{rate:g}", f"{most_s:g}")
         self._stderr = ""
+        self._status = 0
         self._run = Background(lambda: self._follow(f"exec {line}\n", most_s))
 
     def _follow(self, script: str, most_s: float) -> None:
         done = self._reach.run(script, timeout_s=most_s + self._answer_s, on_line=self._on_line)
-        self._stderr = done.stderr.strip()
+        self._stderr, self._status = done.stderr.strip(), done.status
 
     def _on_line(self, line: str) -> None:
         if line.startswith("pid "):
@@ -113,10 +114,17 @@ class Sender:
     def finish(self) -> list[Probe]:
         """End it and take all probes in the order of their sending, by our own clock.
 
-        :raises SriovctlError: it was lost
+        :raises SriovctlError: it was lost, or ended before it had said what was lost
         """
         self.stop()
         self._run.join(pinger.LINGER_S + self._answer_s)
+        if self._status != 0:
+            why = self._stderr.splitlines()[-1:] or [f"exit status {self._status}"]
+            raise HostError(
+                f"{self._reach.name}: the sender broke off: {why[0]}",
+                "what it sent that was not answered is not known, so nothing was measured",
+                "try again",
+            )
         if not self._probes:
             raise SriovctlError(f"{self._reach.name}: the sender said nothing", self._stderr)
         shift = self._shift or 0.0

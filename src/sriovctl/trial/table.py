@@ -60,6 +60,8 @@ def _told(one: Learned) -> str:
 
 
 def _verdict(result: Result, one: Outage) -> Cell:
+    if one.sent == 0:
+        return Text("nothing was sent", style=BAD)
     if not one.over:
         return Text("not over", style=BAD)
     if result.budget_ms is None:

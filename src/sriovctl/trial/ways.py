@@ -57,6 +57,8 @@ class Skipped:
     name: WayName
     leg: str
     why: str
+    silent: bool = False
+    """A VM was silent with all its legs there: that is no failover that held."""
 
 
 @dataclass(frozen=True)

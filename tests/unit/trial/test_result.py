@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from functools import partial
 from xml.etree import ElementTree
@@ -13,7 +14,7 @@ from sriovctl.trial.failover import Round, differences
 from sriovctl.trial.learned import Announcement, Move, learned
 from sriovctl.trial.monitor import Monitor, of_rack
 from sriovctl.trial.picture import svg
-from sriovctl.trial.probes import Probe
+from sriovctl.trial.probes import Outage, Probe
 from sriovctl.trial.result import Result, measure
 from sriovctl.trial.table import print_result
 from sriovctl.trial.ways import Skipped
@@ -64,6 +65,17 @@ def test_failover_is_told_apart_from_failback() -> None:
 )
 def test_the_budget_holds_or_not(budget_ms: float | None, silent_s: float, held: bool) -> None:
     assert result(silent_s, budget_ms).held is held
+
+
+def test_what_was_not_seen_has_not_held() -> None:
+    seen = result()
+    assert not dataclasses.replace(seen, measured=()).held, "all ways were skipped"
+    silent = Skipped("cable", "em2", "VM-2: less than half is answered", silent=True)
+    assert not dataclasses.replace(seen, skipped=(silent,)).held
+    # the sender died while the leg was away: what it sent until then was answered
+    (one,) = seen.measured
+    unseen = dataclasses.replace(one, failover=Outage(0.0, sent=0, lost=0, over=True))
+    assert not dataclasses.replace(seen, measured=(unseen,)).held
 
 
 def test_rate_is_what_was_sent() -> None:

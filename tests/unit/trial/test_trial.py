@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from sriovctl.errors import HostError, UsageError
+from sriovctl.errors import HostError, UnreachableError, UsageError
 from sriovctl.plan import Stage
-from sriovctl.reach import LocalReach
-from sriovctl.trial.failover import OnTrial, Pace, Round, Trial, check_same_ports
+from sriovctl.reach import LocalReach, Output
+from sriovctl.trial.failover import (
+    OnTrial,
+    Pace,
+    Round,
+    Trial,
+    check_permitted,
+    check_same_ports,
+)
 from sriovctl.trial.sender import Sender
 from sriovctl.trial.ways import Way
+from tests.unit.chain.worlds import bare_host
 from tests.unit.trial.legs import leg
 
 LEGS = (leg(1), leg(2))
@@ -25,6 +34,57 @@ class Silent:
 
     def answers_since(self, _moment: float) -> int:
         return 0
+
+
+class Broken:
+    """A sender that ends by Ctrl-C, and cannot be told to stop."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    def wait_answer(self, _patience_s: float) -> None:
+        raise KeyboardInterrupt
+
+    def stop(self) -> None:
+        self.told += 1
+        raise UnreachableError("gone")
+
+
+def test_what_ends_it_is_told_and_every_sender_is_stopped() -> None:
+    senders = [Broken(), Broken()]
+    vms = tuple(OnTrial("VM-2", LEGS, cast(Sender, sender)) for sender in senders)
+    with pytest.raises(KeyboardInterrupt):
+        dataclasses.replace(trial(), vms=vms).run()
+    assert [sender.told for sender in senders] == [1, 1]
+
+
+class Fake(LocalReach):
+    """A sender's host, on which it ends so."""
+
+    def __init__(self, script: str) -> None:
+        super().__init__("peer", need_root=False)
+        self._instead = script
+
+    def run(self, script: str, *_: Any, **how: Any) -> Output:
+        return super().run(self._instead if script.startswith("exec") else script, **how)
+
+
+def test_a_sender_that_broke_off_has_measured_nothing() -> None:
+    answered = "echo answer 1000000 1001000"
+    assert len(Sender(Fake(answered), (), "10.0.0.1", 1, 60, 60).finish()) == 1
+    with pytest.raises(HostError, match=r"peer: the sender broke off: no memory"):
+        Sender(Fake(f"{answered}; echo no memory >&2; exit 1"), (), "a", 1, 60, 60).finish()
+
+
+def test_a_host_that_does_not_say_what_would_be_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ip").write_text("#!/bin/sh\necho no netlink >&2\nexit 1\n")
+    (tmp_path / "ip").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    here = LocalReach("here", need_root=False)
+    with pytest.raises(HostError, match="cannot be seen: no netlink"):
+        check_permitted(LEGS, ["pf-down"], here, bare_host(), 5)
 
 
 def trial(rounds: Sequence[Round] = ()) -> Trial:
