@@ -88,11 +88,15 @@ write_numvfs() { # PCI COUNT
         [ "$status" = 0 ] || echo "$1: sriov_numvfs=$2: ${error##*: }" >&2
         exit "$status"
     ) &
+    writer=$!
     if { wait "$clock"; } 2>/dev/null; then
+        # or it would kill whoever has the clock's number by the time that the kernel answers
+        kill -KILL "$writer" 2>/dev/null || :
+        { wait "$writer"; } 2>/dev/null || :
         echo "$1: the kernel has not answered sriov_numvfs=$2 for $NUMVFS_TIMEOUT_S s; see dmesg" >&2
         return 1
     fi
-    wait "$!"
+    wait "$writer"
 }
 
 # The plan was made a while ago, and may have been carried here by hand: a VM that was started since
