@@ -12,9 +12,15 @@ from sriovctl.stagerun import Timeouts
 REBOOT = """PATH=${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin
 read -r boot </proc/sys/kernel/random/boot_id
 [ "$boot" = "$1" ] || exit 0
-if run=$(readlink /run/sriovctl.lock) && kill -0 "${run%%.*}" 2>/dev/null; then
-  echo "another run is at work: pid ${run%%.*}" >&2
-  exit 12
+IFS=. read -r pid start booted _ <<LOCK
+$(readlink /run/sriovctl.lock)
+LOCK
+if [ "$booted" = "$boot" ] && { read -r stat <"/proc/$pid/stat"; } 2>/dev/null; then
+  set -- ${stat##*) }
+  if [ "${20}" = "$start" ]; then
+    echo "another run is at work: pid $pid" >&2
+    exit 12
+  fi
 fi
 if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi
 """

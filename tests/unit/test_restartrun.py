@@ -90,23 +90,23 @@ def test_a_connection_that_the_reboot_cuts_is_no_failure() -> None:
 
 
 def reboot_script(
-    folder: Path, boot_id: str | None, holder: int | None
+    folder: Path, boot_id: str | None, holder: tuple[int, str] | None
 ) -> subprocess.CompletedProcess[str]:
     """Run it so that it only says something where it would reboot.
 
     :param folder: in which ``sh`` is the shell to use
     :param boot_id: that was looked at; None for the present one
-    :param holder: pid that holds the lock of transactions; None for no lock
+    :param holder: pid that holds the lock of transactions, and when that began; None for no lock
     """
     lock = folder / "lock"
+    now = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     if holder is not None:
-        lock.symlink_to(f"{holder}.1.boot.2.transaction")
+        lock.symlink_to(f"{holder[0]}.{holder[1]}.{now}.2.transaction")
     # busybox would take its own reboot whatever stands in PATH
     harmless = restartrun.REBOOT.replace("systemctl reboot", "echo yes").replace(
         "else reboot", "else echo yes"
     )
     assert "reboot" not in harmless
-    now = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return subprocess.run(
         [folder / "sh", "-s", "--", boot_id or now],
         input=harmless.replace("/run/sriovctl.lock", str(lock)),
@@ -120,6 +120,7 @@ def reboot_script(
 
 NOBODY = 2**22
 """Above the kernel's largest pid (PID_MAX_LIMIT, include/linux/threads.h)."""
+US = os.getpid(), Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -128,13 +129,19 @@ NOBODY = 2**22
     [
         (None, None, 0, "yes\n"),
         ("another", None, 0, ""),
-        (None, os.getpid(), 12, ""),
-        (None, NOBODY, 0, "yes\n"),
+        (None, US, 12, ""),
+        (None, (NOBODY, "1"), 0, "yes\n"),
+        (None, (os.getpid(), "1"), 0, "yes\n"),
     ],
-    ids=["free", "restarted meanwhile", "at work", "a dead run's lock"],
+    ids=["free", "restarted meanwhile", "at work", "a dead run's lock", "its pid is another's"],
 )
 def test_who_is_rebooted(
-    tmp_path: Path, shell: str, boot_id: str | None, holder: int | None, status: int, said: str
+    tmp_path: Path,
+    shell: str,
+    boot_id: str | None,
+    holder: tuple[int, str] | None,
+    status: int,
+    said: str,
 ) -> None:
     folder = shell_folder(shell, tmp_path)
     if folder is None:
