@@ -30,7 +30,8 @@ agent_await() { # VM END
     until agent_ask "$1" "$2" '{"execute":"guest-ping"}'; do
         agent_clock
         [ "$now" -lt "$2" ] || return 1
-        virsh -q -c qemu:///system event --domain "$1" --event agent-lifecycle --timeout 5 \
+        # its own limit begins when it is connected
+        timeout 10 virsh -q -c qemu:///system event --domain "$1" --event agent-lifecycle --timeout 5 \
             >/dev/null 2>&1 </dev/null || sleep 1
     done
 }

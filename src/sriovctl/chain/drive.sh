@@ -48,7 +48,7 @@ plug_in_drive() { # UUID PATH
 }
 
 unplug_drive() { # UUID PATH
-    find_drive "$1" "$2" || return 0
+    ! lacks_drive "$1" "$2" || return 0
     printf '%s' "$drive" | virsh_quietly detach-device --domain "$1" --file /dev/stdin --config
 }
 
@@ -56,13 +56,21 @@ has_drive() { # UUID PATH
     find_drive "$1" "$2"
 }
 
+# Also where there is no such VM; not where libvirt does not say.
 lacks_drive() { # UUID PATH
-    ! find_drive "$1" "$2"
+    found=0
+    find_drive "$1" "$2" || found=$?
+    case $found in
+    0) return 1 ;;
+    1) return 0 ;;
+    *) no_vm "$1" ;;
+    esac
 }
 
-# Each <disk> as one line, as find_nic does it.
+# Each <disk> as one line, and exit status 2, as find_nic does it.
 find_drive() { # UUID PATH; sets $drive to the CD-ROM's XML
-    drive=$(vm_xml "$1" --config | tr -d '\n' | sed 's/<disk/\
+    domain=$(vm_xml "$1" --config) || return 2
+    drive=$(printf '%s\n' "$domain" | tr -d '\n' | sed 's/<disk/\
 <disk/g
 s/<\/disk>/&\
 /g' | grep -F "<source file='$2'")

@@ -42,7 +42,7 @@ detach_nic() { # UUID MAC POOL PF FLAG…
 
 # For undo, where the card may or may not be there. What is undone next may need the VF to be free.
 detach_nic_if_there() { # UUID MAC POOL PF FLAG
-    find_nic "$@" || return 0
+    ! lacks_nic "$@" || return 0
     detach_nic "$@" && vm_lacks_nic "$@"
 }
 
@@ -69,14 +69,16 @@ vm_xml() { # UUID --config|--live
     --config) set -- "$1" --inactive ;;
     *) set -- "$1" ;;
     esac
-    timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system dumpxml --domain "$@"
+    system_virsh dumpxml --domain "$@"
 }
 
 # Each <interface> as one line, so that address and pool are looked for in the same one. A running
 # VM's XML names the VF instead of the pool (libvirt domain_conf.c, virDomainActualNetDefContentsFormat).
+# Exit status 2: libvirt does not say.
 find_nic() { # UUID MAC POOL PF --config|--live; sets $nic to the card's XML
     find_pool=$3 find_pf=$4 find_where=$5
-    cards=$(vm_xml "$1" "$5" | tr -d '\n' | sed 's/<interface/\
+    domain=$(vm_xml "$1" "$5") || return 2
+    cards=$(printf '%s\n' "$domain" | tr -d '\n' | sed 's/<interface/\
 <interface/g
 s/<\/interface>/&\
 /g' | grep -F "<mac address='$2'/>") || return 1
@@ -90,6 +92,17 @@ s/<\/interface>/&\
 $cards
 EOF
     return 1
+}
+
+# Also where there is no such VM; not where libvirt does not say.
+lacks_nic() { # UUID MAC POOL PF --config|--live
+    found=0
+    find_nic "$@" || found=$?
+    case $found in
+    0) return 1 ;;
+    1) return 0 ;;
+    *) no_vm "$1" ;;
+    esac
 }
 
 # From <source><address type='pci' domain='0x0000' bus='0x01' slot='0x10' function='0x2'/></source>.
@@ -116,7 +129,7 @@ vm_lacks_nic() { # UUID MAC POOL PF FLAG…
     shift 4
     for lacks_flag; do
         waited=0
-        while find_nic "$lacks_vm" "$lacks_mac" "$lacks_pool" "$lacks_pf" "$lacks_flag"; do
+        until lacks_nic "$lacks_vm" "$lacks_mac" "$lacks_pool" "$lacks_pf" "$lacks_flag"; do
             [ "$waited" -lt "$UNPLUG_TIMEOUT_S" ] || {
                 echo "the guest has not let go of $lacks_mac within $UNPLUG_TIMEOUT_S s" >&2
                 return 1
@@ -147,12 +160,12 @@ power_off_vm() { # UUID
 }
 
 vm_is_off() { # UUID; a paused one is not
-    state=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system domstate --domain "$1" 2>/dev/null) || return 1
+    state=$(system_virsh domstate --domain "$1" 2>/dev/null) || return 1
     [ "$state" = "shut off" ]
 }
 
 vm_is_running() { # UUID
-    state=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system domstate --domain "$1" 2>/dev/null) || return 1
+    state=$(system_virsh domstate --domain "$1" 2>/dev/null) || return 1
     [ "$state" = running ]
 }
 
@@ -176,7 +189,7 @@ shut_down_vms() { # UUID…
                 return 1
             }
             # virsh before 1.2.5 (CentOS 6) knows no events
-            virsh -q -c qemu:///system event --domain "$shut" --event lifecycle \
+            virsh_within $((VM_EVENT_S + 5)) event --domain "$shut" --event lifecycle \
                 --timeout "$VM_EVENT_S" >/dev/null 2>&1 || sleep 1
             vm_is_off "$shut" || virsh_quietly shutdown --domain "$shut" 2>/dev/null || :
         done
@@ -187,7 +200,7 @@ VM_EVENT_S=5
 
 # One that is not hears no power button, and lets go of no card.
 vm_is_awake() { # UUID
-    state=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system domstate --domain "$1") || return 1
+    state=$(system_virsh domstate --domain "$1") || return 1
     case $state in
     paused | pmsuspended | crashed)
         echo "the VM $1 is $state and does not listen: virsh resume it, or virsh destroy it" >&2
@@ -242,7 +255,7 @@ no_note() { # PATH
 }
 
 vm_is() { # UUID autostart|persistent enable|disable|yes|no
-    facts=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system dominfo --domain "$1" 2>/dev/null |
+    facts=$(system_virsh dominfo --domain "$1" 2>/dev/null |
         tr '[:upper:]' '[:lower:]' | tr -d ' ') || return 1
     case "
 $facts
@@ -254,6 +267,7 @@ $2:$3
     return 1
 }
 
+# What is not found is not there only if libvirt answers.
 no_vm() { # UUID
-    ! timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system domname --domain "$1" >/dev/null 2>&1
+    ! system_virsh domname --domain "$1" >/dev/null 2>&1 && virsh_quietly list
 }

@@ -13,14 +13,14 @@ undefine_pool() { # NAME
 # folder (tx_dir and tx_begun, the step's number, are transaction.sh's).
 # shellcheck disable=SC2154
 take_away_pool() { # NAME
-    timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system net-dumpxml --inactive --network "$1" \
+    system_virsh net-dumpxml --inactive --network "$1" \
         >"$tx_dir/pool-$tx_begun.xml" || return 1
     virsh_quietly net-undefine --network "$1"
 }
 
 # shellcheck disable=SC2154
 put_back_pool() { # NAME
-    ! no_pool "$1" || virsh_quietly net-define --file "$tx_dir/pool-$tx_begun.xml"
+    pool_is_there "$1" || virsh_quietly net-define --file "$tx_dir/pool-$tx_begun.xml"
 }
 
 start_pool() { # NAME
@@ -28,7 +28,7 @@ start_pool() { # NAME
 }
 
 stop_pool() { # NAME
-    ! pool_is "$1" active yes || virsh_quietly net-destroy --network "$1"
+    pool_is_not "$1" active yes || virsh_quietly net-destroy --network "$1"
 }
 
 autostart_pool() { # NAME
@@ -37,13 +37,13 @@ autostart_pool() { # NAME
 
 # A pool that is defined no more cannot start at boot.
 no_autostart_pool() { # NAME
-    ! pool_is "$1" autostart yes || virsh_quietly net-autostart --network "$1" --disable
+    pool_is_not "$1" autostart yes || virsh_quietly net-autostart --network "$1" --disable
 }
 
 pool_is() { # NAME, then active|autostart|persistent yes|no, again and again
     pool=$1
     shift
-    facts=$(timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system net-info --network "$pool" 2>/dev/null |
+    facts=$(system_virsh net-info --network "$pool" 2>/dev/null |
         tr '[:upper:]' '[:lower:]' | tr -d ' ')
     while [ $# -gt 1 ]; do
         case "
@@ -58,6 +58,21 @@ $1:$2
     done
 }
 
+# Also one that is not there; not one of which libvirt does not say.
+pool_is_not() { # NAME active|autostart|persistent yes|no
+    ! pool_is "$@" && networks_answer
+}
+
+pool_is_there() { # NAME
+    system_virsh net-uuid --network "$1" >/dev/null 2>&1
+}
+
+# What is not found is not there only if libvirt answers.
 no_pool() { # NAME
-    ! timeout "$VIRSH_TIMEOUT_S" virsh -q -c qemu:///system net-uuid --network "$1" >/dev/null 2>&1
+    ! pool_is_there "$1" && networks_answer
+}
+
+# Networks can have a daemon of their own (virtnetworkd), which can be away by itself.
+networks_answer() {
+    virsh_quietly net-list
 }
