@@ -30,7 +30,9 @@ detach_nic() { # UUID MAC POOL PF FLAG…
     shift 4
     for detach_flag; do
         [ "$detach_flag" = --config ] || vm_is_awake "$detach_vm" || return 1
-        find_nic "$detach_vm" "$detach_mac" "$detach_pool" "$detach_pf" "$detach_flag" || {
+        knows_nic "$detach_vm" "$detach_mac" "$detach_pool" "$detach_pf" "$detach_flag" ||
+            return 1
+        [ -n "$nic" ] || {
             echo "the VM has no card $detach_mac on $detach_pool ($detach_flag)" >&2
             return 1
         }
@@ -48,7 +50,8 @@ detach_nic_if_there() { # UUID MAC POOL PF FLAG
 
 # For undo of an unplugging that may not have come about.
 attach_nic_if_missing() { # UUID MAC POOL PF FLAG XML
-    ! find_nic "$1" "$2" "$3" "$4" "$5" || return 0
+    knows_nic "$1" "$2" "$3" "$4" "$5" || return 1
+    [ -z "$nic" ] || return 0
     case $5 in
     --live) plug_in_as_defined "$1" "$2" "$3" "$4" "$6" ;;
     *) attach_nic "$1" "$6" "$5" ;;
@@ -58,7 +61,8 @@ attach_nic_if_missing() { # UUID MAC POOL PF FLAG XML
 # A card that comes back sits in its old place in the guest, by which a bond may know it: the place
 # is in the VM's definition. Another card may have taken it meanwhile.
 plug_in_as_defined() { # UUID MAC POOL PF XML
-    if find_nic "$1" "$2" "$3" "$4" --config; then
+    knows_nic "$1" "$2" "$3" "$4" --config || return 1
+    if [ -n "$nic" ]; then
         attach_nic "$1" "$nic" --live 2>/dev/null && return 0
     fi
     attach_nic "$1" "$5" --live
@@ -92,6 +96,20 @@ s/<\/interface>/&\
 $cards
 EOF
     return 1
+}
+
+# Fails only where libvirt does not say. Sets $nic, to nothing where the VM has no such card.
+knows_nic() { # UUID MAC POOL PF --config|--live
+    found=0
+    find_nic "$@" || found=$?
+    case $found in
+    0) ;;
+    1) nic= ;;
+    *)
+        echo "libvirt does not say which cards the VM has: virsh dumpxml $1" >&2
+        return 1
+        ;;
+    esac
 }
 
 # Also where there is no such VM; not where libvirt does not say.
@@ -267,7 +285,14 @@ $2:$3
     return 1
 }
 
-# What is not found is not there only if libvirt answers.
+# By what libvirt has, not by what it does not find: it may be away for just that question.
 no_vm() { # UUID
-    ! system_virsh domname --domain "$1" >/dev/null 2>&1 && virsh_quietly list
+    vms=$(system_virsh list --all --uuid && system_virsh list --all --name) || return 1
+    case "
+$vms
+" in
+    *"
+$1
+"*) return 1 ;;
+    esac
 }

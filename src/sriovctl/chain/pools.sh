@@ -60,19 +60,23 @@ $1:$2
 
 # Also one that is not there; not one of which libvirt does not say.
 pool_is_not() { # NAME active|autostart|persistent yes|no
-    ! pool_is "$@" && networks_answer
+    ! pool_is "$@" && { [ -n "$facts" ] || no_pool "$1"; }
 }
 
 pool_is_there() { # NAME
     system_virsh net-uuid --network "$1" >/dev/null 2>&1
 }
 
-# What is not found is not there only if libvirt answers.
+# By what libvirt has, not by what it does not find: it may be away for just that question. Networks
+# can have a daemon of their own (virtnetworkd), which can be away by itself. The table is what every
+# virsh prints.
 no_pool() { # NAME
-    ! pool_is_there "$1" && networks_answer
-}
-
-# Networks can have a daemon of their own (virtnetworkd), which can be away by itself.
-networks_answer() {
-    virsh_quietly net-list
+    pools=$(system_virsh net-list --all) || return 1
+    case "
+$pools
+" in
+    *"
+ $1 "* | *"
+$1 "*) return 1 ;;
+    esac
 }

@@ -186,3 +186,25 @@ def test_a_card_that_is_not_defined_is_plugged_in_anywhere(host: Host) -> None:
     done = host.run("plug_in_as_defined", *card("em1"), xml)
     assert done.returncode == 0, done.stderr
     assert (host.folder / "attached").read_text() == f"{xml} --live\n"
+
+
+@pytest.mark.parametrize("flag", ["--config", "--live"])
+def test_nothing_is_plugged_in_where_libvirt_does_not_say(host: Host, flag: str) -> None:
+    """It would be in twice, or in another place of the guest than before."""
+    host.show("live", running(2, 6))
+    (host.folder / flag.removeprefix("--")).unlink()
+    xml = "<interface>anywhere</interface>"
+    words = ("attach_nic_if_missing", *card("em1"), flag, xml)
+    for line in (words, ("plug_in_as_defined", *card("em1"), xml))[: 2 - (flag == "--live")]:
+        done = host.run(*line)
+        assert done.returncode != 0
+        assert "libvirt does not say which cards the VM has" in done.stderr
+    assert not (host.folder / "attached").exists()
+
+
+def test_a_card_that_libvirt_does_not_tell_of_is_not_called_missing(host: Host) -> None:
+    (host.folder / "live").unlink()
+    done = host.run("detach_nic", *card("em1"), "--live")
+    assert done.returncode != 0
+    assert "libvirt does not say" in done.stderr
+    assert "has no card" not in done.stderr

@@ -16,10 +16,18 @@ exit 1
 """
 KNOWS_NONE = """#!/bin/sh
 case "$*" in
-*" list" | *" net-list") exit 0 ;;
+*" list "* | *" net-list "*) exit 0 ;;
 esac
 echo "error: failed to get domain" >&2
 exit 1
+"""
+AWAY_FOR_ONE_QUESTION = """#!/bin/sh
+case "$*" in
+*" list --all --uuid") echo uuid ;;
+*" net-list --all") echo ' pool   active   yes   yes' ;;
+*list*) ;;
+*) exit 1 ;;
+esac
 """
 HANGS = """#!/bin/sh
 exec sleep 600
@@ -51,6 +59,7 @@ def ask(folder: Path, shell: str, virsh: str, line: str) -> subprocess.Completed
     chain = files("sriovctl").joinpath("chain")
     names = ("virsh", "pools", "guests", "drive")
     library = "\n".join(chain.joinpath(f"{name}.sh").read_text("utf-8") for name in names)
+    library += files("sriovctl").joinpath("agent.sh").read_text("utf-8")
     limits = "SRIOVCTL_VIRSH_TIMEOUT_S=1 SRIOVCTL_UNPLUG_TIMEOUT_S=0"
     return subprocess.run(
         [shells / "sh", "-c", f"{limits}\n{library}\n{line}"],
@@ -72,6 +81,12 @@ def test_nothing_is_gone_for_want_of_an_answer(tmp_path: Path, shell: str, line:
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("line", GONE)
+def test_what_it_lists_is_not_gone(tmp_path: Path, shell: str, line: str) -> None:
+    assert ask(tmp_path, shell, AWAY_FOR_ONE_QUESTION, f"( set -e; {line} )").returncode != 0
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("line", GONE)
 def test_what_it_does_not_find_is_gone(tmp_path: Path, shell: str, line: str) -> None:
     assert ask(tmp_path, shell, KNOWS_NONE, f"( set -e; {line} )").returncode == 0
 
@@ -83,8 +98,11 @@ def test_a_pool_is_put_back_where_it_is_not_seen(tmp_path: Path, shell: str) -> 
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_an_undo_does_not_wait_for_ever_either(tmp_path: Path, shell: str) -> None:
+@pytest.mark.parametrize(
+    "line", ["virsh_quietly net-list", "agent_clock; agent_ask uuid $((now + 1)) '{}'"]
+)
+def test_an_undo_does_not_wait_for_ever_either(tmp_path: Path, shell: str, line: str) -> None:
     """It ignores TERM, by which timeout ends what it has begun."""
     # longer than this test has patience
-    done = ask(tmp_path, shell, HANGS, "trap '' TERM\nvirsh_quietly net-list")
+    done = ask(tmp_path, shell, HANGS, f"agent_file={tmp_path}/agent\ntrap '' TERM\n{line}")
     assert done.returncode != 0
