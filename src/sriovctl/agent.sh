@@ -17,6 +17,8 @@ agent_ask() { # VM END ORDER
     left=$(($2 - now))
     [ "$left" -gt 0 ] || return 124
     (
+        # an undo ignores it, and what timeout begins would too
+        trap - TERM
         # shellcheck disable=SC3045 # dash, bash and busybox have it
         ulimit -c 0
         ulimit -f "$AGENT_MOST_BLOCKS"
@@ -31,8 +33,11 @@ agent_await() { # VM END
         agent_clock
         [ "$now" -lt "$2" ] || return 1
         # its own limit begins when it is connected
-        timeout 10 virsh -q -c qemu:///system event --domain "$1" --event agent-lifecycle --timeout 5 \
-            >/dev/null 2>&1 </dev/null || sleep 1
+        (
+            trap - TERM
+            exec timeout 10 virsh -q -c qemu:///system event --domain "$1" --event agent-lifecycle \
+                --timeout 5 >/dev/null 2>&1 </dev/null
+        ) || sleep 1
     done
 }
 

@@ -13,11 +13,12 @@ REBOOT = """PATH=${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin
 read -r boot </proc/sys/kernel/random/boot_id
 [ "$boot" = "$1" ] || exit 0
 IFS=. read -r pid start booted _ <<LOCK
-$(readlink /run/sriovctl.lock)
+$(readlink /run/sriovctl.lock || readlink /var/run/sriovctl.lock)
 LOCK
 if [ "$booted" = "$boot" ] && { read -r stat <"/proc/$pid/stat"; } 2>/dev/null; then
   set -- ${stat##*) }
-  if [ "${20}" = "$start" ]; then
+  case $1 in Z | X) set -- ;; esac
+  if [ "${20:-}" = "$start" ]; then
     echo "another run is at work: pid $pid" >&2
     exit 12
   fi

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -90,15 +91,21 @@ def test_a_connection_that_the_reboot_cuts_is_no_failure() -> None:
 
 
 def reboot_script(
-    folder: Path, boot_id: str | None, holder: tuple[int, str] | None
+    folder: Path,
+    boot_id: str | None,
+    holder: tuple[int, str] | None,
+    lock_at: str = "/run/sriovctl.lock",
 ) -> subprocess.CompletedProcess[str]:
     """Run it so that it only says something where it would reboot.
 
     :param folder: in which ``sh`` is the shell to use
     :param boot_id: that was looked at; None for the present one
     :param holder: pid that holds the lock of transactions, and when that began; None for no lock
+    :param lock_at: where a host has its lock
     """
     lock = folder / "lock"
+    places = dict.fromkeys(("/run/sriovctl.lock", "/var/run/sriovctl.lock"), f"{folder}/none")
+    places[lock_at] = str(lock)
     now = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     if holder is not None:
         lock.symlink_to(f"{holder[0]}.{holder[1]}.{now}.2.transaction")
@@ -109,7 +116,7 @@ def reboot_script(
     assert "reboot" not in harmless
     return subprocess.run(
         [folder / "sh", "-s", "--", boot_id or now],
-        input=harmless.replace("/run/sriovctl.lock", str(lock)),
+        input=re.sub(r"(?<= )\S*/run/sriovctl\.lock", lambda at: places[at[0]], harmless),
         env={"PATH": f"{folder}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
@@ -149,6 +156,27 @@ def test_who_is_rebooted(
     done = reboot_script(folder, boot_id, holder)
     assert (done.returncode, done.stdout) == (status, said)
     assert bool(done.stderr) == bool(status)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_host_without_run_has_its_lock_elsewhere(tmp_path: Path, shell: str) -> None:
+    """As CentOS 6."""
+    folder = shell_folder(shell, tmp_path)
+    if folder is None:
+        pytest.skip(f"no {shell} here")
+    assert reboot_script(folder, None, US, "/var/run/sriovctl.lock").returncode == 12
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_run_that_has_ended_is_not_at_work(tmp_path: Path, shell: str) -> None:
+    """Though nobody has asked for its exit status yet."""
+    folder = shell_folder(shell, tmp_path)
+    if folder is None:
+        pytest.skip(f"no {shell} here")
+    with subprocess.Popen(["true"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        began = Path(f"/proc/{ended.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        assert reboot_script(folder, None, (ended.pid, began)).stdout == "yes\n"
 
 
 @pytest.mark.parametrize("shell", SHELLS)
