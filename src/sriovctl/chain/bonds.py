@@ -97,6 +97,8 @@ def _one_bond(network: Network, pfs: list[PF], have: HostState, result: LinkPlan
     ports = list({pf.pci: pf for pf in change.moved}.values())
     if are_back := pairs.are_back(ports, have):
         change.add(are_back)
+        # who comes next, after a change that was taken back, is to find them whole too
+        change.undo.append(are_back)
     result.findings += pairs.findings(ports, have)
     changed = len(change.do) > before
     if changed:

@@ -99,6 +99,7 @@ def test_vms_are_on_their_other_leg_before_each_port() -> None:
         ["pairs_leave_if_they_can", "bond0", EM2, "out_of", "3"],
         ["out_of_bond", "bond0", EM2, "up"],
     ]
+    assert lines(step.undo)[-1][:4] == ["pairs_are_back", "3", "VM-2", state.vms[0].uuid]
     leave = next(line for line in step.do.split(" &&\n") if EM1 in line and "pairs" in line)
     for vm in state.vms:
         assert command(vm.name, vm.uuid or "", mac(vm.name, "em1")) in leave
@@ -115,7 +116,8 @@ def test_a_mode_that_takes_the_legs_out_and_in() -> None:
         ("pairs_leave", ["into", "3"]), ("into_bond", []),
     ]  # fmt: skip
     undone = [words[0] for words in lines(step.undo) if words[0] != "set_bond"]
-    assert undone[::2] == ["pairs_leave_if_they_can"] * 4
+    assert undone[:-1:2] == ["pairs_leave_if_they_can"] * 4
+    assert undone[-1] == "pairs_are_back"
 
 
 def test_an_mtu_comes_to_one_leg_after_the_other() -> None:
@@ -137,7 +139,9 @@ def test_an_mtu_comes_to_one_leg_after_the_other() -> None:
         ["set_leg_mtu", EM1, "1500"],
         ["set_mtu", "bond0", "1500"],
     ]
-    assert lines(step.undo) == back
+    *undone, last = lines(step.undo)
+    assert undone == back
+    assert last[:4] == ["pairs_are_back", "3", "VM-2", state.vms[0].uuid]
     # before networkd reads the old files, and resets both at once
     assert lines(files.undo) == back
     assert files.undo.split(" &&\n")[-1] == "take_up networkd"
