@@ -75,6 +75,32 @@ def rack_of(folder: Path, vfs: int = 7, **bond: Any) -> Path:
     return rack_file(folder, {SERVER: host}, {"VM-2": vm})
 
 
+WATCH = r"""
+cd /sys/class/net
+while [ -e /run/watch ]; do
+    read -r up _ </proc/uptime
+    legs=
+    for leg in */bonding_slave/mii_status; do
+        read -r state <"$leg"
+        legs="$legs ${leg%%/*}=$state"
+    done
+    read -r active <bond0/bonding/active_slave || :
+    [ "$legs $active" = "$before" ] || echo "$up$legs active=$active"
+    before="$legs $active"
+    sleep 0.05
+done >/run/watched
+"""
+"""In a guest: each change of its bond's legs, as its kernel has them."""
+ARP_INTERVAL_MS = 2000
+"""Of VM-2's monitor, in place of the scene's 300: on a busy machine ARP's answers are late."""
+LEGS = "cd /sys/class/net; grep . */bonding_slave/mii_status"
+WHOLE = "cd /sys/class/net; while grep -qv up */bonding_slave/mii_status; do sleep 0.2; done"
+RATE = 100
+"""Packets/s to VM-2."""
+CALM_S = 5
+MOST_S = 600
+
+
 @pytest.fixture(scope="module")
 def room(rack: Rack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
     """Server-2 with VFs and VM-2, and at the end with the lab's own bond."""
@@ -84,6 +110,13 @@ def room(rack: Rack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]
     if rack.ssh(SERVER, "test -d /root/lab-network").returncode == 0:
         rack.must(SERVER, BACK)
     clear(rack)
+
+
+@pytest.fixture
+def whole(room: Rack) -> None:
+    """VM-2 with all legs of its bond up, and a monitor that a busy machine does not mislead."""
+    set_arp = f"echo {ARP_INTERVAL_MS} >/sys/class/net/bond0/bonding/arp_interval"
+    assert room.guest("VM-2", f"{set_arp} && {WHOLE}").returncode == 0
 
 
 def steps_of(room: Rack, path: Path) -> list[dict[str, Any]]:
@@ -161,6 +194,7 @@ def test_a_change_that_nobody_confirms_is_taken_back(room: Rack, tmp_path: Path)
     assert [pf.numvfs for pf in look(room).pfs] == [7, 7]
 
 
+@pytest.mark.usefixtures("whole")
 def test_an_mtu_comes_to_one_leg_after_the_other(room: Rack, tmp_path: Path) -> None:
     """VM-2 is waited for between them, and after a change that is undone too."""
     before = look(room).network.mtus
@@ -173,6 +207,7 @@ def test_an_mtu_comes_to_one_leg_after_the_other(room: Rack, tmp_path: Path) -> 
     process.communicate()
     room.must(SERVER, "timeout 240 sh -c 'while [ -L /run/sriovctl.lock ]; do sleep 0.2; done'")
     assert look(room).network.mtus == before
+    assert "down" not in room.guest("VM-2", LEGS).stdout, "the undo has waited for it"
     active = room.must(SERVER, "cat /sys/class/net/bond0/bonding/active_slave")
     done = sriovctl(room, "apply", raised)
     assert f"{active}: waited" in done.stdout, "the active leg, after the other one"
@@ -187,45 +222,19 @@ def test_an_mtu_comes_to_one_leg_after_the_other(room: Rack, tmp_path: Path) -> 
 
 
 def test_it_is_there_after_a_reboot(room: Rack, tmp_path: Path) -> None:
-    room.reboot(SERVER)
     path = rack_of(tmp_path)
+    sriovctl(room, "apply", path)
+    room.reboot(SERVER)
     assert steps_of(room, path) == []
     assert look(room).network.bridge_of("bond0") == "br0"
     assert [pf.numvfs for pf in look(room).pfs] == [7, 7]
     assert room.answers("10.8.0.2").returncode == 0
 
 
-WATCH = r"""
-cd /sys/class/net
-while [ -e /run/watch ]; do
-    read -r up _ </proc/uptime
-    legs=
-    for leg in */bonding_slave/mii_status; do
-        read -r state <"$leg"
-        legs="$legs ${leg%%/*}=$state"
-    done
-    read -r active <bond0/bonding/active_slave || :
-    [ "$legs $active" = "$before" ] || echo "$up$legs active=$active"
-    before="$legs $active"
-    sleep 0.05
-done >/run/watched
-"""
-"""In a guest: each change of its bond's legs, as its kernel has them."""
-ARP_INTERVAL_MS = 2000
-"""Of VM-2's monitor, in place of the scene's 300: on a busy machine ARP's answers are late."""
-WHOLE = "cd /sys/class/net; while grep -qv up */bonding_slave/mii_status; do sleep 0.2; done"
-RATE = 100
-"""Packets/s to VM-2."""
-CALM_S = 5
-MOST_S = 600
-
-
 @pytest.fixture
-def traffic(room: Rack, capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+def traffic(room: Rack, whole: None, capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
     """To VM-2 and its host while a test runs; how long they were silent is printed."""
     quietly = ">/dev/null 2>&1 </dev/null &"
-    set_arp = f"echo {ARP_INTERVAL_MS} >/sys/class/net/bond0/bonding/arp_interval"
-    assert room.guest("VM-2", f"{set_arp} && {WHOLE}").returncode == 0
     begun = room.guest(
         "VM-2", f"echo '{WATCH}' >/run/watch && {{ setsid sh /run/watch {quietly} }}"
     )
