@@ -152,7 +152,7 @@ class SSHReach:
             self.close()
             raise UnreachableError(
                 f"{self._address.shown} did not answer within {4 * self._patience.connect_s:g} s",
-                "there is a connection, but no ssh server that speaks on it",
+                "its name server, a jump host or its ssh server keeps us waiting",
                 f"try: {self._address.ssh(self._ssh_config)}",
             ) from None
         except (PyinfraError, paramiko.SSHException, OSError) as error:
