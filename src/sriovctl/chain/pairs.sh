@@ -39,8 +39,10 @@ for bond in */bonding; do
     read -r active <"$bond/active_slave" || active=
     case $mine in
     *" ${active:-/} "*)
-        echo "$other" >"$bond/active_slave" && read -r active <"$bond/active_slave" &&
-            [ "$active" = "$other" ] || exit 1
+        # up as its bond has it, and not in truth, where its monitor has not looked again yet
+        { echo "$other" >"$bond/active_slave"; } 2>/dev/null &&
+            read -r active <"$bond/active_slave" && [ "$active" = "$other" ] ||
+            { echo "$name does not go over to $other" >&2; exit 1; }
         ;;
     esac
 done

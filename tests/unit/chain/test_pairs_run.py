@@ -135,6 +135,18 @@ def test_no_port_is_taken_from_one_that_has_no_other(guests: Guests) -> None:
     assert guests.active("two") == "eth0"
 
 
+def test_a_leg_that_the_kernel_does_not_take_is_named(guests: Guests) -> None:
+    """It is down, and its bond has not noticed yet."""
+    guests.add("two", {"Linux": (MAC1, "up"), "eth1": (MAC2, "up")}, "")
+    active = guests.folder / "two/sys/class/net/bond0/bonding/active_slave"
+    active.unlink()
+    # holds the word Linux, and nobody may write to it
+    active.symlink_to("/proc/sys/kernel/ostype")
+    status, _, said = guests.run("pairs_leave", "bond0", EM1, "into", 0, "VM-2", "two", MAC1)
+    assert status != 0
+    assert "VM-2: not within 0 s: bond0 does not go over to eth1\n" in said
+
+
 def test_the_other_leg_is_waited_for(guests: Guests) -> None:
     guests.add("two", SECOND_DOWN, "eth0")
     at = guests.folder / "two/proc/net/bonding/bond0"
