@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from sriovctl import chain, inside, probe, restartrun
+from sriovctl.bondwait import await_other_legs
 from sriovctl.errors import (
     FirmwareError,
     HostError,
@@ -90,6 +91,7 @@ def look_inside(
     *,
     also: Iterable[str] = (),
     timeouts: Timeouts | None = None,
+    patient: bool = False,
     wait: bool = False,
 ) -> HostState:
     """The same host with what is inside running VMs whose agents are to put something there, or
@@ -98,6 +100,7 @@ def look_inside(
     No round trip where there is none.
 
     :param also: other VMs that are to be asked, by UUID, or by name where they have none
+    :param patient: an agent has as long to answer as a bond has to be well, for who acts on it
     :param wait: for agents of VMs that may be booting and are to put something there
     :raises UnreachableError: no way to the host
     """
@@ -115,8 +118,9 @@ def look_inside(
     found: dict[str, inside.Inside] = {}
     # one without an agent is not to be waited for
     turns = ((asked, timeouts.agent_boot_s), (others, 0)) if wait else ((others | asked, 0),)
+    answer_s = max(timeouts.agent_s, timeouts.bond_s) if patient else timeouts.agent_s
     for vms, wait_s in turns:
-        found |= inside.look(reach, vms, paths=vms, timeout_s=timeouts.agent_s, wait_s=wait_s)
+        found |= inside.look(reach, vms, paths=vms, timeout_s=answer_s, wait_s=wait_s)
     return have.model_copy(update={"inside": found}) if found else have
 
 
@@ -219,7 +223,10 @@ def apply(
                 answer = _look_or_rouse(reach, want, leave, observer, timeouts)
             else:
                 answer = ask(reach, answer, timeouts.probe_s)
-            have = look_inside(reach, want, answer.state, timeouts=timeouts, wait=bool(done))
+            have = look_inside(
+                reach, want, answer.state, timeouts=timeouts, patient=True, wait=bool(done)
+            )
+            have = await_other_legs(reach, want, have, observer=observer, timeouts=timeouts)
             if ask_bmc:
                 firmware = look_at_firmware(want, have, firmware.state)
             plan = plan_of(want, have, firmware, planner)

@@ -40,6 +40,17 @@ def vms_to_ask(want: HostWant, have: HostState) -> tuple[str, ...]:
     return pairs.vms_to_ask(_all_bonds(want, have, LinkPlan()), have)
 
 
+def without_other_leg(want: HostWant, have: HostState) -> dict[str, str]:
+    """Why VMs on ports that go down would be silent, by what they are asked for; see
+    :func:`sriovctl.chain.pairs.without_other_leg`.
+
+    :param have: with a look into each of :func:`vms_to_ask`
+    """
+    if not want.bonds or not have.inside:
+        return {}
+    return pairs.without_other_leg(_all_bonds(want, have, LinkPlan()), have)
+
+
 def _all_bonds(want: HostWant, have: HostState, result: LinkPlan) -> list[PF]:
     """
     :returns: the ports that are taken down and up

@@ -57,6 +57,18 @@ def vms_to_ask(ports: Iterable[PF], have: HostState) -> tuple[str, ...]:
     return tuple(dict.fromkeys(vm.key for pf in ports for vm, _, _ in _held(pf, have)))
 
 
+def without_other_leg(ports: Iterable[PF], have: HostState) -> dict[str, str]:
+    """Why VMs with VFs of ports would be silent, by what they are asked for; only those whose bond
+    is known, and can have another leg up in a moment.
+    """
+    return {
+        card.vm.key: f"{card.vm.name}: {card.why_silent}"
+        for pf in ports
+        for card in on_port(pf, have)
+        if card.bond is not None and not others_up(card.bond, card.macs)
+    }
+
+
 def on_port(pf: PF, have: HostState) -> list[CardOnPort]:
     """Each VF of a port that a running VM has, as its own kernel has it."""
     return [_card(vm, nic, vf, have) for vm, nic, vf in _held(pf, have)]

@@ -103,7 +103,7 @@ def bond_timeout(command: argparse.ArgumentParser) -> None:
     )
 
 
-WHERE_A_LEG_MOVES = "; --bond-timeout, where that is longer and a leg goes or comes"
+WHERE_A_LEG_MOVES = "; --bond-timeout, where that is longer and a leg or a port is moved"
 """Of ``--agent-timeout``, in commands that unplug cards."""
 
 
