@@ -236,7 +236,7 @@ def test_agents_get_longer_for_a_leg_only_where_one_can_move(
             cli.main([*words, "--help"])
         said = " ".join(capsys.readouterr().out.split())
         assert "guest agents of running VMs get" in said
-        assert ("a leg goes or comes" in said) == (words[0] in ("apply", "leg"))
+        assert ("a leg or a port is moved" in said) == (words[0] in ("apply", "leg"))
 
 
 def test_a_plan_leg_by_leg_looks_into_vms_for_as_long_as_is_said(
