@@ -218,7 +218,9 @@ def test_an_mtu_comes_to_one_leg_after_the_other(room: Rack, tmp_path: Path) -> 
     process.communicate()
     room.must(SERVER, "timeout 240 sh -c 'while [ -L /run/sriovctl.lock ]; do sleep 0.2; done'")
     assert look(room).network.mtus == before
-    assert "down" not in room.guest("VM-2", LEGS).stdout, "the undo has waited for it"
+    legs = room.guest("VM-2", LEGS)
+    assert legs.returncode == 0, legs.stderr
+    assert "down" not in legs.stdout, "the undo has waited for it"
     active = room.must(SERVER, "cat /sys/class/net/bond0/bonding/active_slave")
     done = sriovctl(room, "apply", raised)
     assert f"{active}: waited" in done.stdout, "the active leg, after the other one"

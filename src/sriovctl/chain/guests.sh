@@ -286,7 +286,7 @@ $2:$3
 }
 
 # By what libvirt has, not by what it does not find: it may be away for just that question.
-no_vm() { # UUID
+no_vm() { # UUID, or a name where none is known
     vms=$(system_virsh list --all --uuid && system_virsh list --all --name) || return 1
     case "
 $vms

@@ -35,9 +35,9 @@ pf_has_carrier() { # PCI
     { read -r carrier <"$SYSFS/class/net/$netdev/carrier"; } 2>/dev/null && [ "$carrier" = 1 ]
 }
 
-# Waits until a test of a PF holds, looking again at each word of the kernel on links; and once a second,
-# in case a word came before it was listened for. At first more often: the kernel says that a link is
-# up as much as a second after it is so (net/core/link_watch.c), and new VFs cost one for 0.2 s.
+# Waits until a test of a PF holds, looking again at each word of the kernel on links; and once a
+# second, in case a word came before it was listened for. At first more often: new VFs cost a port its
+# link for a fraction of that.
 await_link() { # TEST PCI SECONDS
     seconds=$3
     until "$1" "$2"; do
@@ -46,7 +46,11 @@ await_link() { # TEST PCI SECONDS
         {
             (trap - TERM && exec timeout 1 ip monitor link 2>/dev/null) &
             echo "$!"
-            (for pause in 0.02 0.02 0.04 0.04 0.08 0.2; do sleep "$pause" && echo || exit; done) 2>/dev/null &
+            (
+                for pause in 0.02 0.02 0.04 0.04 0.08 0.2; do
+                    sleep "$pause" && echo || exit
+                done
+            ) 2>/dev/null &
         } | (
             read -r monitor
             until "$1" "$2"; do

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from sriovctl.commandline.options import (
-    WHERE_A_LEG_MOVES,
+    AS_LONG_AS_BONDS,
     Commands,
     agent_boot_timeout,
     agent_timeout,
@@ -110,7 +110,7 @@ def _apply(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="S",
         help="how long to wait for a restarted host to have started (default: 900)",
     )
-    agent_timeout(apply, WHERE_A_LEG_MOVES)
+    agent_timeout(apply, AS_LONG_AS_BONDS)
     agent_boot_timeout(apply)
     run_options(apply)
     json_option(apply)

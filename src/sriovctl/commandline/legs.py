@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from sriovctl.commandline.options import (
-    WHERE_A_LEG_MOVES,
+    AS_LONG_AS_BONDS,
     Commands,
     agent_boot_timeout,
     agent_timeout,
@@ -44,7 +44,7 @@ def add_parsers(commands: Commands[argparse.ArgumentParser]) -> None:
         way_options(command)
         run_options(command)
         bond_timeout(command)
-        agent_timeout(command, WHERE_A_LEG_MOVES)
+        agent_timeout(command, AS_LONG_AS_BONDS)
         agent_boot_timeout(command)
         json_option(command)
         command.set_defaults(run=verb(name, "legverbs"))

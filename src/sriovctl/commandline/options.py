@@ -103,8 +103,8 @@ def bond_timeout(command: argparse.ArgumentParser) -> None:
     )
 
 
-WHERE_A_LEG_MOVES = "; --bond-timeout, where that is longer and a leg or a port is moved"
-"""Of ``--agent-timeout``, in commands that unplug cards."""
+AS_LONG_AS_BONDS = "; --bond-timeout where that is longer, as a leg or a port is moved by it"
+"""Of ``--agent-timeout``, in commands that act on what is said."""
 
 
 def agent_timeout(command: argparse.ArgumentParser, more: str = "") -> None:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from sriovctl import inside
-from sriovctl.bondwait import await_other_legs
+from sriovctl import bondwait, inside
 from sriovctl.host import HostState
 from sriovctl.insidefacts import Inside, InsideFile
 from sriovctl.observer import Silent
@@ -16,6 +15,7 @@ from sriovctl.reach import LocalReach
 from sriovctl.stagerun import Timeouts
 from tests.unit.chain.test_legs import look, mac
 from tests.unit.chain.test_pairs import host, seen, want, warnings
+from tests.unit.clock import Clock
 
 SECOND = tuple(mac(vm.name, "em2") for vm in host().vms)
 """Each VM's card on the second port."""
@@ -44,13 +44,22 @@ class Said(Silent):
         self.texts.append(text)
 
 
-def waited(state: HostState, bond_s: float, observer: Silent | None = None) -> HostState:
-    return await_other_legs(
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(bondwait, "time", clock)
+    return clock
+
+
+def waited(
+    state: HostState, bond_s: float, observer: Silent | None = None, retry_s: float = 0
+) -> HostState:
+    return bondwait.await_other_legs(
         LocalReach("server-2"),
         want(),
         state,
         observer=observer or Silent(),
-        timeouts=Timeouts(bond_s=bond_s, retry_s=0),
+        timeouts=Timeouts(bond_s=bond_s, retry_s=retry_s),
     )
 
 
@@ -80,7 +89,7 @@ def test_a_leg_that_stays_down_is_waited_for_that_long(monkeypatch: pytest.Monke
     monkeypatch.setattr(inside, "look", looks)
     assert waited(half, 0) == half
     assert looks.asked == []
-    assert waited(half, 0.05) == half
+    assert waited(half, 0.05, retry_s=1) == half
     assert looks.asked != []
 
 
